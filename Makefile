@@ -1,0 +1,52 @@
+# Every target does its own set-up: a virtual environment in .venv and an editable install.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_OUT ?= demo-report
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench wheel clean
+
+help:
+	@echo "make demo       run the whole job on data that ship with the package, write $(DEMO_OUT)/report.html"
+	@echo "make test       lint, types and tests"
+	@echo "make test-slow  the long tests as well"
+	@echo "make bench      time the main job on the real networks, where they are present"
+	@echo "make wheel      build the wheel into dist/"
+	@echo "make clean      remove everything that make made"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "expected Python 3.11 or newer, got $$($(PYTHON) --version 2>&1); run make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.test-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,omics]"
+	@touch $@ $(VENV)/.run-installed
+
+demo: $(VENV)/.run-installed
+	$(BIN)/graphnn demo --out $(DEMO_OUT) --force
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-slow: lint
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+bench: $(VENV)/.test-installed
+	$(BIN)/python -m benchmarks.main_job
+
+wheel: $(VENV)/.test-installed
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis $(DEMO_OUT)

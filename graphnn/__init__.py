@@ -1,0 +1,71 @@
+"""graphnn: provably minimal prior knowledge networks, compiled to layered Keras models, compared honestly.
+
+The public names are loaded when they are first used: importing graphnn loads neither Keras nor a solver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "PriorGraph": "graphnn.graph.prior",
+    "read_sif": "graphnn.graph.sif",
+    "read_edge_table": "graphnn.graph.tables",
+    "check": "graphnn.graph.check",
+    "Dag": "graphnn.extract.dag",
+    "Proof": "graphnn.extract.dag",
+    "extract_dag": "graphnn.extract.extract",
+    "verify_dag": "graphnn.extract.verify",
+    "LayerPlan": "graphnn.compiler.plan",
+    "plan_layers": "graphnn.compiler.plan",
+    "NetworkOptions": "graphnn.compiler.options",
+    "compile_network": "graphnn.compiler.model",
+    "plan_of": "graphnn.compiler.model",
+    "save_bundle": "graphnn.compiler.bundle",
+    "load_bundle": "graphnn.compiler.bundle",
+    "TrainingOptions": "graphnn.evaluate.options",
+    "Comparison": "graphnn.evaluate.compare",
+    "compare": "graphnn.evaluate.compare",
+    "Cells": "graphnn.data.cells",
+    "read_cells": "graphnn.data.cells",
+    "read_labels": "graphnn.data.labels",
+    "simulate_cells": "graphnn.data.simulate",
+    "GraphnnError": "graphnn.errors",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'graphnn' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from graphnn.compiler.bundle import load_bundle, save_bundle
+    from graphnn.compiler.model import compile_network, plan_of
+    from graphnn.compiler.options import NetworkOptions
+    from graphnn.compiler.plan import LayerPlan, plan_layers
+    from graphnn.data.cells import Cells, read_cells
+    from graphnn.data.labels import read_labels
+    from graphnn.data.simulate import simulate_cells
+    from graphnn.errors import GraphnnError
+    from graphnn.evaluate.compare import Comparison, compare
+    from graphnn.evaluate.options import TrainingOptions
+    from graphnn.extract.dag import Dag, Proof
+    from graphnn.extract.extract import extract_dag
+    from graphnn.extract.verify import verify_dag
+    from graphnn.graph.check import check
+    from graphnn.graph.prior import PriorGraph
+    from graphnn.graph.sif import read_sif
+    from graphnn.graph.tables import read_edge_table

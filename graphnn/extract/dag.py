@@ -1,0 +1,253 @@
+"""`Dag`, an acyclic network with its roles, and `Proof`, what is known about its size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnn.errors import CycleError, FormatError, NoNetworkError, quoted
+from graphnn.graph.order import HasCycle, topological_order
+from graphnn.graph.prior import PriorGraph, as_names
+from graphnn.graph.reach import reachable
+from graphnn.graph.sif import read_text
+
+FORMAT = "graphnn-dag/1"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was asked of the network and what is proved about the answer.
+
+    Attributes:
+        objective_name: "min_edges", "shortest_paths", "max_edges" or "given".
+        termination: "optimal" (bound meets objective), "limit" (stopped early; the bound holds),
+            "constructed" (built by a rule; nothing was optimised).
+        objective: Cost of the edges (their number with unit costs); for "max_edges" the number of edges.
+        bound: No network that does what was asked costs less (for "max_edges": has more edges). None: not proved.
+        method: "steiner", "milp", "breadth-first search", ...
+        solver: Engine that delivered the last word, e.g. "dual ascent", "highs".
+        seconds: Wall clock of the extraction.
+        versions: Version of each package that took part.
+        details: Further facts, e.g. what the reductions removed; JSON types only.
+    """
+
+    objective_name: str
+    termination: str
+    objective: float
+    bound: float | None
+    method: str
+    solver: str
+    seconds: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float | None:
+        """|objective - bound| / |objective|, a fraction; None where there is no bound."""
+        if self.bound is None:
+            return None
+        if self.objective == self.bound:
+            return 0.0
+        return abs(self.objective - self.bound) / max(abs(self.objective), 1e-12)
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether bound meets objective; only then may the network be called minimal (or largest)."""
+        return self.termination == "optimal"
+
+    def sentence(self) -> str:
+        """The proof in words, for reports and terminals."""
+        number = f"{self.objective:,.6g}" if self.objective % 1 else f"{self.objective:,.0f}"
+        if self.termination == "constructed":
+            return (
+                f"{number} edges, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
+            )
+        least, word = ("most", "largest") if self.objective_name == "max_edges" else ("least", "minimal")
+        if self.is_optimal:
+            return f"Proved {word}: cost {number} is reached, and every network costs at {least} {number} ({self.method}, {self.solver})."
+        if self.bound is None:
+            return f"Not proved {word}: cost {number} is reached, and no bound is known ({self.method}, {self.solver})."
+        return (
+            f"Not proved {word}: cost {number} is reached, and every network costs at {least} {self.bound:,.6g}; "
+            f"gap {100 * (self.gap or 0):.2f} % ({self.method}, {self.solver})."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and the gap, as JSON types."""
+        return {
+            "objective_name": self.objective_name,
+            "termination": self.termination,
+            "objective": self.objective,
+            "bound": self.bound,
+            "gap": self.gap,
+            "method": self.method,
+            "solver": self.solver,
+            "seconds": self.seconds,
+            "versions": dict(self.versions),
+            "details": dict(self.details),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Proof:
+        """Inverse of `to_dict`."""
+        return cls(**{name: value for name, value in data.items() if name != "gap"})
+
+
+@dataclass(frozen=True, eq=False)
+class Dag:
+    """An acyclic network in which every input reaches an output and every output is reached from an input.
+
+    Attributes:
+        graph: Its vertices and edges, all of them on some input-to-output path.
+        inputs: Measured vertices, sorted.
+        outputs: Predicted vertices, sorted.
+        order: All vertices in topological order.
+        proof: What is known about its size.
+        edge_cost: Cost of each edge, shape (graph.n_edges,); None: 1 each.
+    """
+
+    graph: PriorGraph
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    order: tuple[str, ...]
+    proof: Proof
+    edge_cost: npt.NDArray[np.float64] | None = None
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: PriorGraph,
+        inputs: Iterable[str],
+        outputs: Iterable[str],
+        *,
+        proof: Proof | None = None,
+        edge_cost: npt.NDArray[np.float64] | None = None,
+    ) -> Dag:
+        """Give roles to an acyclic network.
+
+        Args:
+            graph: Acyclic, with all vertices on input-to-output paths (what `prune` leaves).
+            inputs: Measured vertices, all of them in `graph`.
+            outputs: Predicted vertices, all of them in `graph`.
+            proof: What is known about its size; None: nothing ("given").
+            edge_cost: Cost of each edge, shape (n_edges,); None: 1 each.
+
+        Raises:
+            CycleError: The graph has a cycle.
+            UnknownNodeError: An input or output is not in the graph.
+            NoNetworkError: A vertex lies on no input-to-output path.
+        """
+        inputs, outputs = as_names(inputs, role="inputs"), as_names(outputs, role="outputs")
+        try:
+            order = topological_order(graph.n_nodes, graph.sources, graph.targets)
+        except HasCycle as cycle:
+            raise CycleError([graph.nodes[vertex] for vertex in cycle.vertices]) from None
+        starts, ends = graph.indices(inputs, role="inputs"), graph.indices(outputs, role="outputs")
+        on_path = reachable(graph.n_nodes, graph.sources, graph.targets, starts)
+        on_path &= reachable(graph.n_nodes, graph.targets, graph.sources, ends)
+        if not on_path.all():
+            stray = [name for name, fine in zip(graph.nodes, on_path.tolist(), strict=True) if not fine]
+            raise NoNetworkError(
+                f"expected every vertex on an input-to-output path, but {quoted(stray)} are not; prune() first"
+            )
+        proof = proof or Proof("given", "constructed", float(graph.n_edges), None, "the caller", "none")
+        return cls(graph, inputs, outputs, tuple(graph.nodes[vertex] for vertex in order.tolist()), proof, edge_cost)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Vertices that are neither input nor output, sorted."""
+        roles = {*self.inputs, *self.outputs}
+        return tuple(name for name in self.graph.nodes if name not in roles)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the wiring; see `PriorGraph.fingerprint`."""
+        return self.graph.fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Dag)
+            and self.graph == other.graph
+            and (self.inputs, self.outputs) == (other.inputs, other.outputs)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.graph, self.inputs, self.outputs))
+
+    def __repr__(self) -> str:
+        return (
+            f"Dag({len(self.inputs):,} inputs, {len(self.hidden):,} hidden, {len(self.outputs):,} outputs, "
+            f"{self.graph.n_edges:,} edges, {self.proof.termination})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON types; edges as [source, interaction, target]."""
+        return {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "inputs": list(self.inputs),
+            "outputs": list(self.outputs),
+            "edges": [list(edge) for edge in self.graph.to_sif_tuples()],
+            "edge_cost": None if self.edge_cost is None else self.edge_cost.tolist(),
+            "proof": self.proof.to_dict(),
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Dag:
+        """Inverse of `to_dict`.
+
+        Raises:
+            FormatError: It is no such dictionary, or its fingerprint does not fit its edges.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise FormatError(
+                f"expected a network with format {FORMAT!r}, got {str(data)[:60]!r}; write it with `graphnn extract`"
+            )
+        try:
+            graph = PriorGraph.from_sif_tuples([tuple(edge) for edge in data["edges"]])
+            cost = None if data["edge_cost"] is None else np.array(data["edge_cost"], dtype=np.float64)
+            dag = cls.from_graph(
+                graph, data["inputs"], data["outputs"], proof=Proof.from_dict(data["proof"]), edge_cost=cost
+            )
+        except (KeyError, TypeError) as error:
+            raise FormatError(
+                f"expected a complete network file, but it cannot be used ({error}); write it again"
+            ) from error
+        if dag.fingerprint != data["fingerprint"]:
+            raise FormatError(
+                "expected edges that fit the file's fingerprint, but they were changed; extract the network again"
+            )
+        return dag
+
+    @classmethod
+    def from_json(cls, text: str) -> Dag:
+        """Inverse of `to_json`.
+
+        Raises:
+            FormatError: The text is not JSON, or not a network.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise FormatError(
+                f"expected a network in JSON, got text that is not JSON ({error}); is this the right file?"
+            ) from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Dag:
+        """Read a file that `graphnn extract` wrote; raises like `from_json`, and MissingFileError."""
+        try:
+            return cls.from_json(read_text(path, what="a network file"))
+        except FormatError as error:
+            raise FormatError(error.reason, path=path) from error

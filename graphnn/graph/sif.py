@@ -1,0 +1,102 @@
+"""SIF files: `source interaction target`, one edge or one-to-many a line, plain or gzip."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from graphnn.errors import FormatError, MissingFileError
+from graphnn.graph.interaction import parse_interaction
+from graphnn.graph.prior import PriorGraph
+
+
+def read_sif(path: str | Path) -> PriorGraph:
+    """Read a SIF file into a PriorGraph; the edges must run in the direction of computation.
+
+    Fields are separated by tabs if the file has a tab anywhere, else by blanks (the rule of Cytoscape). A line
+    `A rel B C D` stands for three edges; a line with one field names a vertex without edges; lines that begin with
+    `#` and empty lines are skipped. Interactions are 1, -1, 0 or words (`graphnn.graph.interaction.WORDS`).
+
+    Args:
+        path: The file; read through gzip if its name ends in ".gz".
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: The file is empty or not text, a line has two fields or an empty one, or an interaction is
+            unknown; the line is named.
+    """
+    text = read_text(path, what="a SIF file")
+    delimiter = "\t" if "\t" in text else None
+    sources: list[str] = []
+    targets: list[str] = []
+    signs: list[int] = []
+    isolated: list[str] = []
+    known: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith("#") or not line.strip():
+            continue
+        fields = [field.strip() for field in line.rstrip("\t ").split(delimiter)]
+        if len(fields) == 1 and fields[0]:
+            isolated.append(fields[0])
+            continue
+        if len(fields) == 2 or not all(fields):
+            raise FormatError(
+                f"expected 'source interaction target', got {len(fields)} fields {line.strip()!r}; "
+                f"separate the fields by {'tabs, as elsewhere in this file' if delimiter else 'tabs or blanks'}",
+                path=path,
+                line=number,
+            )
+        source, word, *heads = fields
+        if word not in known:
+            known[word] = _sign_in_line(word, path=path, line=number)
+        sign = known[word]
+        for head in heads:
+            sources.append(source)
+            targets.append(head)
+            signs.append(sign)
+    if not sources:
+        raise FormatError("expected at least one edge, found none; is this the right file?", path=path)
+    return PriorGraph.from_edges(sources, targets, signs, isolated=isolated)
+
+
+def write_sif(graph: PriorGraph, path: Path) -> None:
+    """Write the edges as tab-separated `source interaction target` lines, gzip if the name ends in ".gz".
+
+    The bytes depend on the graph alone (no time stamp). Vertices without edges stand alone on a line.
+    """
+    lines = [f"{source}\t{sign}\t{target}" for source, sign, target in graph.to_sif_tuples()]
+    touched = {*graph.sources.tolist(), *graph.targets.tolist()}
+    lines += [name for index, name in enumerate(graph.nodes) if index not in touched]
+    data = ("\n".join(lines) + "\n").encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
+
+
+def read_text(path: str | Path, *, what: str) -> str:
+    """The whole text of a UTF-8 file, plain or gzip.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is a folder, cannot be read, or is not UTF-8 text.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(path, what=what)
+    try:
+        data = path.read_bytes()
+        if path.name.endswith(".gz"):
+            data = gzip.decompress(data)
+        return data.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(f"expected {what}, but it cannot be read ({error}); check the file", path=path) from error
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"expected {what} in UTF-8 text, got other bytes at offset {error.start}; convert it", path=path
+        ) from error
+
+
+def _sign_in_line(word: str, *, path: str | Path, line: int) -> int:
+    try:
+        return parse_interaction(word)
+    except FormatError as error:
+        raise FormatError(error.reason, path=path, line=line) from error

@@ -1,0 +1,29 @@
+"""Minimum-cost covering networks on integer vertices, exactly: problem, engines, checker. Imports nothing of graphnn.
+
+problem = Problem(n_vertices=3, sources=[0, 1], targets=[1, 2], inputs=[0], outputs=[2])
+solution = solve(problem)
+solution.termination, solution.objective, violations(problem, solution.edges)
+"""
+
+from solvers.check import violations
+from solvers.errors import InfeasibleProblem, ProblemError, SolverError, UnknownBackend
+from solvers.options import Options
+from solvers.problem import Problem
+from solvers.registry import available
+from solvers.result import Progress, Solution, Termination
+from solvers.solve import solve
+
+__all__ = [
+    "InfeasibleProblem",
+    "Options",
+    "Problem",
+    "ProblemError",
+    "Progress",
+    "Solution",
+    "SolverError",
+    "Termination",
+    "UnknownBackend",
+    "available",
+    "solve",
+    "violations",
+]
