@@ -1,0 +1,29 @@
+"""Time left of a budget; the one place where `solvers` reads a clock."""
+
+from __future__ import annotations
+
+import math
+import time
+
+
+class Clock:
+    """Seconds since it was made, and seconds left of a limit (None: no limit)."""
+
+    def __init__(self, limit_s: float | None = None) -> None:
+        self._start = time.monotonic()
+        self._limit_s = math.inf if limit_s is None else limit_s
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, at least 0; inf without a limit."""
+        return max(0.0, self._limit_s - self.seconds)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the limit is reached."""
+        return self.left_s == 0.0

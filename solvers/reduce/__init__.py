@@ -1,0 +1,1 @@
+"""Exact reductions: each removes work and keeps the optimum; the docstring says why."""

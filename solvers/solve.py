@@ -1,0 +1,76 @@
+"""One entry: choose the path, solve, verify, return."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from solvers.check import cost_of, violations
+from solvers.clock import Clock
+from solvers.errors import ProblemError, SolverError
+from solvers.milp.solve import solve_milp
+from solvers.options import Options
+from solvers.problem import Problem
+from solvers.reduce.paths import edges_on_paths
+from solvers.result import Solution, Termination
+from solvers.steiner.solve import solve_steiner
+
+
+def solve(
+    problem: Problem, *, options: Options | None = None, method: str | None = None, backend: str | None = None
+) -> Solution:
+    """Find a cheapest acyclic covering network, prove it, and check it.
+
+    Args:
+        problem: What to cover, at what costs.
+        options: How; None: the defaults.
+        method: Overrides `options.method`.
+        backend: Overrides `options.backend`.
+
+    Returns:
+        A solution whose edges `solvers.check` has found to be an acyclic cover of the stated cost.
+
+    Raises:
+        InfeasibleProblem: An input reaches no output, or an output is reached from no input.
+        ProblemError: `method="steiner"` with negative costs, which only the acyclic-flow program handles.
+        UnknownBackend: A name is not one of ours, or its package is not installed.
+        SolverError: An engine failed, or its answer does not pass the check.
+    """
+    options = options or Options()
+    changed = {name: value for name, value in (("method", method), ("backend", backend)) if value is not None}
+    options = replace(options, **changed)
+    clock = Clock(options.time_limit_s)
+    kept = np.flatnonzero(edges_on_paths(problem))
+    smaller = Problem(
+        n_vertices=problem.n_vertices,
+        sources=problem.sources[kept],
+        targets=problem.targets[kept],
+        inputs=problem.inputs,
+        outputs=problem.outputs,
+        costs=problem.costs[kept],
+    )
+    if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):
+        solution = solve_milp(smaller, options, clock)
+    elif problem.has_negative_costs:
+        raise ProblemError("expected costs >= 0 for method 'steiner', got a negative one; use method='milp'")
+    else:
+        solution = solve_steiner(smaller, options, clock)
+    solution = replace(solution, edges=kept[solution.edges], seconds=clock.seconds)
+    return _verified(problem, solution)
+
+
+def _verified(problem: Problem, solution: Solution) -> Solution:
+    """Pass a solution on only if an independent check agrees with it."""
+    if solution.termination is Termination.NOTHING:
+        return solution
+    broken = violations(problem, solution.edges)
+    if broken:
+        raise SolverError(f"{solution.method} returned a network that breaks: {'; '.join(map(str, broken))}")
+    cost = cost_of(problem, solution.edges)
+    if not math.isclose(cost, solution.objective, rel_tol=1e-9, abs_tol=1e-9):
+        raise SolverError(f"{solution.method} states a cost of {solution.objective}, but its edges cost {cost}")
+    if solution.bound > solution.objective:
+        raise SolverError(f"{solution.method} states a bound {solution.bound} above its cost {solution.objective}")
+    return solution
