@@ -11,7 +11,7 @@ from solvers.options import Options
 from solvers.problem import Problem
 from solvers.registry import available
 from solvers.result import Progress, Solution, Termination
-from solvers.solve import solve
+from solvers.solve import solve, solve_largest
 
 __all__ = [
     "InfeasibleProblem",
@@ -25,5 +25,6 @@ __all__ = [
     "UnknownBackend",
     "available",
     "solve",
+    "solve_largest",
     "violations",
 ]

@@ -10,9 +10,10 @@ import numpy as np
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.errors import ProblemError, SolverError
+from solvers.largest import largest_acyclic
 from solvers.milp.solve import solve_milp
 from solvers.options import Options
-from solvers.problem import Problem
+from solvers.problem import IntVector, Problem
 from solvers.reduce.paths import edges_on_paths
 from solvers.result import Solution, Termination
 from solvers.steiner.solve import solve_steiner
@@ -38,10 +39,40 @@ def solve(
         UnknownBackend: A name is not one of ours, or its package is not installed.
         SolverError: An engine failed, or its answer does not pass the check.
     """
-    options = options or Options()
     changed = {name: value for name, value in (("method", method), ("backend", backend)) if value is not None}
-    options = replace(options, **changed)
+    options = replace(options or Options(), **changed)
     clock = Clock(options.time_limit_s)
+    smaller, kept = _on_paths(problem)
+    if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):
+        solution = solve_milp(smaller, options, clock)
+    elif problem.has_negative_costs:
+        raise ProblemError("expected costs >= 0 for method 'steiner', got a negative one; use method='milp'")
+    else:
+        solution = solve_steiner(smaller, options, clock)
+    return _verified(problem, replace(solution, edges=kept[solution.edges], seconds=clock.seconds))
+
+
+def solve_largest(problem: Problem, *, options: Options | None = None) -> Solution:
+    """Find an acyclic covering network with as many edges as possible; see `solvers.largest`.
+
+    Args:
+        problem: What to cover; every edge has cost -1, so that objective and bound count edges, negatively.
+        options: How; None: the defaults.
+
+    Raises:
+        InfeasibleProblem, UnknownBackend, SolverError, ProblemError: as `solve`; the last for other costs.
+    """
+    if (problem.costs != -1).any():
+        raise ProblemError("expected cost -1 for every edge of a largest network, got others")
+    options = options or Options()
+    clock = Clock(options.time_limit_s)
+    smaller, kept = _on_paths(problem)
+    solution = largest_acyclic(smaller, options, clock)
+    return _verified(problem, replace(solution, edges=kept[solution.edges], seconds=clock.seconds))
+
+
+def _on_paths(problem: Problem) -> tuple[Problem, IntVector]:
+    """The problem with the edges on input-to-output walks only, and their indices."""
     kept = np.flatnonzero(edges_on_paths(problem))
     smaller = Problem(
         n_vertices=problem.n_vertices,
@@ -51,14 +82,7 @@ def solve(
         outputs=problem.outputs,
         costs=problem.costs[kept],
     )
-    if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):
-        solution = solve_milp(smaller, options, clock)
-    elif problem.has_negative_costs:
-        raise ProblemError("expected costs >= 0 for method 'steiner', got a negative one; use method='milp'")
-    else:
-        solution = solve_steiner(smaller, options, clock)
-    solution = replace(solution, edges=kept[solution.edges], seconds=clock.seconds)
-    return _verified(problem, solution)
+    return smaller, kept
 
 
 def _verified(problem: Problem, solution: Solution) -> Solution:

@@ -63,20 +63,18 @@ class Proof:
 
     def sentence(self) -> str:
         """The proof in words, for reports and terminals."""
-        number = f"{self.objective:,.6g}" if self.objective % 1 else f"{self.objective:,.0f}"
+        what = "edges" if self.objective_name in ("max_edges", "shortest_paths", "given") else "cost"
+        reached = f"{what} {_number(self.objective)}"
         if self.termination == "constructed":
-            return (
-                f"{number} edges, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
-            )
-        least, word = ("most", "largest") if self.objective_name == "max_edges" else ("least", "minimal")
-        if self.is_optimal:
-            return f"Proved {word}: cost {number} is reached, and every network costs at {least} {number} ({self.method}, {self.solver})."
+            return f"{reached}, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
+        word, side = ("largest", "at most") if self.objective_name == "max_edges" else ("minimal", "at least")
+        by = f"({self.method}, {self.solver})"
         if self.bound is None:
-            return f"Not proved {word}: cost {number} is reached, and no bound is known ({self.method}, {self.solver})."
-        return (
-            f"Not proved {word}: cost {number} is reached, and every network costs at {least} {self.bound:,.6g}; "
-            f"gap {100 * (self.gap or 0):.2f} % ({self.method}, {self.solver})."
-        )
+            return f"Not proved {word}: {reached}, and no bound is known {by}."
+        limit = f"every network has {what} {side} {_number(self.bound)}"
+        if self.is_optimal:
+            return f"Proved {word}: {reached}, and {limit} {by}."
+        return f"Not proved {word}: {reached}, and {limit}; gap {100 * (self.gap or 0):.2f} % {by}."
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the gap, as JSON types."""
@@ -251,3 +249,7 @@ class Dag:
             return cls.from_json(read_text(path, what="a network file"))
         except FormatError as error:
             raise FormatError(error.reason, path=path) from error
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}" if value % 1 else f"{value:,.0f}"
