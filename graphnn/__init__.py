@@ -36,7 +36,32 @@ _HOME = {
     "GraphnnError": "graphnn.errors",
 }
 
-__all__ = [*_HOME, "__version__"]
+__all__ = [
+    "Cells",
+    "Comparison",
+    "Dag",
+    "GraphnnError",
+    "LayerPlan",
+    "NetworkOptions",
+    "PriorGraph",
+    "Proof",
+    "TrainingOptions",
+    "__version__",
+    "check",
+    "compare",
+    "compile_network",
+    "extract_dag",
+    "load_bundle",
+    "plan_layers",
+    "plan_of",
+    "read_cells",
+    "read_edge_table",
+    "read_labels",
+    "read_sif",
+    "save_bundle",
+    "simulate_cells",
+    "verify_dag",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,8 +39,8 @@ def solve(
         UnknownBackend: A name is not one of ours, or its package is not installed.
         SolverError: An engine failed, or its answer does not pass the check.
     """
-    changed = {name: value for name, value in (("method", method), ("backend", backend)) if value is not None}
-    options = replace(options or Options(), **changed)
+    options = options or Options()
+    options = replace(options, method=method or options.method, backend=backend or options.backend)
     clock = Clock(options.time_limit_s)
     smaller, kept = _on_paths(problem)
     if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnn.errors import CycleError, FormatError, NoNetworkError, quoted
+from graphnn.graph.files import read_text
 from graphnn.graph.order import HasCycle, topological_order
 from graphnn.graph.prior import PriorGraph, as_names
 from graphnn.graph.reach import reachable
-from graphnn.graph.sif import read_text
 
 FORMAT = "graphnn-dag/1"
 
@@ -108,6 +108,8 @@ class Dag:
         order: All vertices in topological order.
         proof: What is known about its size.
         edge_cost: Cost of each edge, shape (graph.n_edges,); None: 1 each.
+        origin: Of the prior network it was extracted from: nodes, edges, fingerprint, dropped (what pruning took
+            away), as JSON types; empty where the caller gave the network.
     """
 
     graph: PriorGraph
@@ -116,6 +118,7 @@ class Dag:
     order: tuple[str, ...]
     proof: Proof
     edge_cost: npt.NDArray[np.float64] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_graph(
@@ -194,6 +197,7 @@ class Dag:
             "edges": [list(edge) for edge in self.graph.to_sif_tuples()],
             "edge_cost": None if self.edge_cost is None else self.edge_cost.tolist(),
             "proof": self.proof.to_dict(),
+            "origin": dict(self.origin),
         }
 
     def to_json(self) -> str:
@@ -217,6 +221,7 @@ class Dag:
             dag = cls.from_graph(
                 graph, data["inputs"], data["outputs"], proof=Proof.from_dict(data["proof"]), edge_cost=cost
             )
+            dag = replace(dag, origin=dict(data["origin"]))
         except (KeyError, TypeError) as error:
             raise FormatError(
                 f"expected a complete network file, but it cannot be used ({error}); write it again"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-import graphnn
+from graphnn import __version__
 from graphnn.errors import NoAnswerInTimeError, OptionError
 from graphnn.extract.dag import Dag, Proof
 from graphnn.extract.encode import FloatVector, costs, encode, roles
@@ -99,7 +100,7 @@ def extract_dag(
         graph.keep_edges(kept), inputs, outputs, proof=proof, edge_cost=None if cost is None else cost[kept]
     )
     verify_dag(graph, dag)
-    return dag
+    return replace(dag, origin=_origin(graph))
 
 
 def _check_options(objective: str, method: str, solver: str, time_limit_s: float | None) -> None:
@@ -128,7 +129,7 @@ def _proof(solution: Solution, objective: str) -> Proof:
         method=solution.method,
         solver=solution.backend,
         seconds=solution.seconds,
-        versions={"graphnn": graphnn.__version__, **solution.versions},
+        versions={"graphnn": __version__, **solution.versions},
         details=_plain(solution.details),
     )
 
@@ -142,8 +143,13 @@ def _constructed(kept: Any, started: float) -> Proof:
         method="the union of all shortest paths to the nearest output",
         solver="breadth-first search",
         seconds=time.monotonic() - started,
-        versions={"graphnn": graphnn.__version__},
+        versions={"graphnn": __version__},
     )
+
+
+def _origin(graph: PriorGraph) -> dict[str, Any]:
+    dropped = graph.dropped.to_dict()
+    return {"nodes": graph.n_nodes, "edges": graph.n_edges, "fingerprint": graph.fingerprint, "dropped": dropped}
 
 
 def _plain(details: Any) -> dict[str, Any]:

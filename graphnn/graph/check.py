@@ -165,9 +165,15 @@ def _problem(pruned: PriorGraph, numbers: dict[str, int], *, n_inputs: int) -> l
     if largest == 1:
         cycles = Finding("ok", "cycles", "the network is acyclic already")
     else:
-        text = f"the network is cyclic: the largest strongly connected component has {largest:,} vertices, {inner:,} edges lie on cycles"
-        cycles = Finding("note", "cycles", text + "; extract an acyclic network before compiling")
-    size = f"{pruned.n_nodes:,} vertices and {pruned.n_edges:,} edges lie on input-to-output paths ({pruned.dropped.n_edges:,} edges do not)"
+        text = (
+            f"the network is cyclic: the largest strongly connected component has {largest:,} vertices, "
+            f"{inner:,} edges lie on cycles; extract an acyclic network before compiling"
+        )
+        cycles = Finding("note", "cycles", text)
+    size = (
+        f"{pruned.n_nodes:,} vertices and {pruned.n_edges:,} edges lie on input-to-output paths "
+        f"({pruned.dropped.n_edges:,} edges do not)"
+    )
     return [cycles, Finding("ok", "size", size)]
 
 

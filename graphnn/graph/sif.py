@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 
-from graphnn.errors import FormatError, MissingFileError
+from graphnn.errors import FormatError
+from graphnn.graph.files import read_text
 from graphnn.graph.interaction import parse_interaction
 from graphnn.graph.prior import PriorGraph
 
@@ -60,8 +60,8 @@ def read_sif(path: str | Path) -> PriorGraph:
     return PriorGraph.from_edges(sources, targets, signs, isolated=isolated)
 
 
-def write_sif(graph: PriorGraph, path: Path) -> None:
-    """Write the edges as tab-separated `source interaction target` lines, gzip if the name ends in ".gz".
+def sif_bytes(graph: PriorGraph, *, compress: bool = False) -> bytes:
+    """The edges as tab-separated `source interaction target` lines, with gzip or without.
 
     The bytes depend on the graph alone (no time stamp). Vertices without edges stand alone on a line.
     """
@@ -69,30 +69,7 @@ def write_sif(graph: PriorGraph, path: Path) -> None:
     touched = {*graph.sources.tolist(), *graph.targets.tolist()}
     lines += [name for index, name in enumerate(graph.nodes) if index not in touched]
     data = ("\n".join(lines) + "\n").encode()
-    path.write_bytes(gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
-
-
-def read_text(path: str | Path, *, what: str) -> str:
-    """The whole text of a UTF-8 file, plain or gzip.
-
-    Raises:
-        MissingFileError: There is no such file.
-        FormatError: It is a folder, cannot be read, or is not UTF-8 text.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise MissingFileError(path, what=what)
-    try:
-        data = path.read_bytes()
-        if path.name.endswith(".gz"):
-            data = gzip.decompress(data)
-        return data.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"expected {what}, but it cannot be read ({error}); check the file", path=path) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            f"expected {what} in UTF-8 text, got other bytes at offset {error.start}; convert it", path=path
-        ) from error
+    return gzip.compress(data, mtime=0) if compress else data
 
 
 def _sign_in_line(word: str, *, path: str | Path, line: int) -> int:

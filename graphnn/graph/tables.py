@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from graphnn.errors import FormatError
+from graphnn.graph.files import read_text
 from graphnn.graph.interaction import parse_interaction, sign_of_weight
 from graphnn.graph.prior import PriorGraph
-from graphnn.graph.sif import read_text
 
 
 def read_edge_table(

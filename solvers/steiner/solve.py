@@ -14,7 +14,6 @@ from solvers.milp.solve import meets, solve_milp, tight_bound
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
 from solvers.result import Progress, Solution, Termination
-from solvers.steiner.branch_and_cut import close_gap
 from solvers.steiner.compact import Compact, compact
 from solvers.steiner.dual_ascent import Ascent, dual_ascent
 from solvers.steiner.feed import feed_outputs
@@ -127,6 +126,8 @@ def _solve_instance(
     facts = {"ascent_bound": constant + ascent.bound, "ascent_cuts": len(ascent.cuts)}
     if _is_proved(instance, arcs, ascent.bound) or clock.expired:
         return arcs, ascent.bound, "dual ascent", facts
+    from solvers.steiner.branch_and_cut import close_gap  # loads HiGHS, which most networks never need
+
     closed = close_gap(instance, arcs, ascent, clock, integral=integral, seed=options.seed, on_progress=report)
     return closed.arcs, closed.bound, "highs", {**facts, "cuts": closed.n_cuts, "rounds": closed.rounds}
 

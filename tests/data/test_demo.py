@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import networkx as nx
 import pytest
@@ -110,6 +111,7 @@ def test_network_is_the_same_under_every_hash_seed():
     prints = {
         subprocess.run(
             [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,10 +50,11 @@ def mean_auc(simulation, labels):
 
 
 def association(simulation):
-    """Absolute correlation of each gene's log-count with the label."""
+    """Absolute correlation of each gene's log-count with the label; 0 for a gene that no cell expresses."""
     values = np.log1p(simulation.counts.toarray())
     label = simulation.labels[DEMO_OUTPUT].to_numpy()
-    return dict(zip(simulation.genes, [abs(np.corrcoef(column, label)[0, 1]) for column in values.T], strict=True))
+    scores = [abs(np.corrcoef(column, label)[0, 1]) if column.any() else 0.0 for column in values.T]
+    return dict(zip(simulation.genes, scores, strict=True))
 
 
 # -- what comes back -------------------------------------------------------------------------------------------
@@ -186,14 +188,22 @@ def test_the_global_generator_is_left_alone():
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
+SCRIPT = """
+import hashlib
+from graphnn.data.demo import demo_inputs, demo_network
+from graphnn.data.simulate import simulate_cells
+for arguments in ({"redundancy": True}, {"seed": 5}):
+    s = simulate_cells(demo_network(), set(demo_inputs()), {"TCR"}, n_cells=30, **arguments)
+    text = s.to_frame().to_csv() + s.labels.to_csv() + repr(s.links) + repr(s.parameters)
+    print(hashlib.sha256(text.encode() + s.activities.tobytes()).hexdigest())
+"""
+
+
 def test_bytes_are_the_same_under_every_hash_seed():
-    code = (
-        "from tests.data.test_simulate import demo_cells, digest;"
-        "print(digest(demo_cells(n_cells=30, redundancy=True)), digest(demo_cells(n_cells=30, seed=5)))"
-    )
     prints = {
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", SCRIPT],
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
@@ -238,13 +248,13 @@ def test_any_network_with_a_fed_hidden_vertex_can_be_simulated(edges, seed):
 def test_each_output_listens_to_the_drivers_that_reach_it():
     edges = [(gene, 1, hidden) for hidden in ("h", "k") for gene in ("a", "b", "c")]
     graph = PriorGraph.from_sif_tuples([*edges, ("h", 1, "y"), ("k", 1, "z")])
-    simulation = simulate_cells(graph, "abc", drivers=["h", "k"], n_cells=2000, redundancy=True)
+    simulation = simulate_cells(graph, list("abc"), drivers=["h", "k"], n_cells=2000, redundancy=True)
     for output, own, other in (("y", 0, 1), ("z", 1, 0)):
         label = simulation.labels[output]
         assert np.corrcoef(label, simulation.activities[:, own])[0, 1] > 0.6
         assert abs(np.corrcoef(label, simulation.activities[:, other])[0, 1]) < 0.1
     with pytest.raises(NoNetworkError, match="'z'"):
-        simulate_cells(graph, "abc", drivers=["h"])
+        simulate_cells(graph, list("abc"), drivers=["h"])
 
 
 # -- bad input -------------------------------------------------------------------------------------------------
@@ -266,13 +276,9 @@ def test_each_output_listens_to_the_drivers_that_reach_it():
         ({"drivers": ["LCK"]}, "drivers"),  # hidden, but no gene feeds it
         ({"drivers": ["TCR"]}, "drivers"),
         ({"drivers": ["IL2_gene"]}, "drivers"),
-        ({"drivers": ["NFATC1", "EGR1", "MEF2D", "NFATC2", "KLF2", "FOXO1", "FOXP3", "NFKB1", "ELK1"]}, None),
     ],
 )
 def test_bad_arguments_name_the_option(arguments, option):
-    if option is None:
-        demo_cells(**arguments)
-        return
     with pytest.raises(OptionError) as caught:
         demo_cells(**arguments)
     assert caught.value.option == option

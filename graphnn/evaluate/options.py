@@ -1,0 +1,50 @@
+"""How networks are trained and compared. May import `graphnn.errors` only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from graphnn.errors import OptionError
+
+PROTOCOLS = ("nested", "tutorial")
+SCALINGS = ("standard", "max", "none")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """One training run; the same for every network, fold and seed.
+
+    Attributes:
+        epochs: At most so many passes over the training cells.
+        patience: Stop after so many epochs without a lower validation loss; the best epoch's weights are restored.
+        batch_size: At most so many cells a step. The training cells of an epoch are cut into batches of one size, so
+            that no small batch is left over; a few cells, fewer than there are batches, sit out each epoch.
+        learning_rate: Of Adam.
+        validation_fraction: Part of the training cells that early stopping watches, in (0, 0.5].
+        scaling: Of each input, fitted on the cells that train: "standard" (mean 0, standard deviation 1, cut at
+            +-10 standard deviations), "max" (divided by the largest absolute value), "none".
+    """
+
+    epochs: int = 200
+    patience: int = 20
+    batch_size: int = 64
+    learning_rate: float = 0.005
+    validation_fraction: float = 0.2
+    scaling: str = "standard"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise OptionError(name, value, "a whole number of at least 1")
+        if not 0 < self.learning_rate < float("inf"):
+            raise OptionError("learning_rate", self.learning_rate, "a finite number > 0")
+        if not 0 < self.validation_fraction <= 0.5:
+            raise OptionError("validation_fraction", self.validation_fraction, "in (0, 0.5]")
+        if self.scaling not in SCALINGS:
+            raise OptionError("scaling", self.scaling, f"one of {', '.join(SCALINGS)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All options, as JSON types."""
+        return asdict(self)

@@ -1,0 +1,113 @@
+"""Who trains, who stops the training early, who is reported: row indices, drawn once and shared by all networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+from graphnn.errors import DataError, OptionError
+from graphnn.evaluate.options import PROTOCOLS
+
+IntVector = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of the cells.
+
+    Attributes:
+        seed: Of the repeat it belongs to.
+        fold: Which fold of the repeat is reported, from 0.
+        train: Rows that set the weights and the scaling.
+        validation: Rows that early stopping watches.
+        test: Rows that are reported. Disjoint from `train`; under "nested" from `validation` too.
+    """
+
+    seed: int
+    fold: int
+    train: IntVector
+    validation: IntVector
+    test: IntVector
+
+
+def make_splits(
+    labels: npt.NDArray[np.float64],
+    *,
+    folds: int,
+    seeds: int,
+    seed: int,
+    protocol: str,
+    validation_fraction: float,
+    stratify: bool,
+) -> tuple[Split, ...]:
+    """Repeated (stratified) k-fold splits with an inner validation part.
+
+    Under "nested" the validation rows come out of the training part, so the reported fold chooses nothing. Under
+    "tutorial" the reported fold itself is watched, which is optimistic.
+
+    Args:
+        labels: Shape (n_cells, n_outputs).
+        folds: Number of folds, at least 2.
+        seeds: Number of repeats, each with a seed of its own: seed, seed + 1, ...
+        seed: The first of them.
+        protocol: "nested" or "tutorial".
+        validation_fraction: Part of the training rows, under "nested".
+        stratify: Keep the share of each class (of each combination of labels where there are several outputs).
+
+    Raises:
+        OptionError: An option is out of its range.
+        DataError: There are fewer cells, or fewer cells of a class, than folds.
+    """
+    _check(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
+    if len(labels) < folds:
+        raise DataError(f"expected at least {folds} cells for {folds} folds, got {len(labels)}; use fewer folds")
+    strata = _strata(labels, folds) if stratify else None
+    splits = []
+    for repeat in range(seed, seed + seeds):
+        kind = KFold if strata is None else StratifiedKFold
+        cutter = kind(n_splits=folds, shuffle=True, random_state=repeat)
+        for fold, (rest, test) in enumerate(cutter.split(labels, strata)):
+            train, validation = rest, test
+            if protocol == "nested":
+                train, validation = _inner(rest, strata, validation_fraction, seed=repeat, fold=fold)
+            splits.append(Split(repeat, fold, np.sort(train), np.sort(validation), np.sort(test)))
+    return tuple(splits)
+
+
+def _inner(
+    rest: IntVector, strata: IntVector | None, fraction: float, *, seed: int, fold: int
+) -> tuple[IntVector, IntVector]:
+    """Training and validation rows of a fold; stratified where every class has two rows to share out."""
+    state = int(np.random.SeedSequence((seed, fold)).generate_state(1)[0])
+    classes = None if strata is None else strata[rest]
+    size = max(1, round(fraction * len(rest)))
+    if classes is not None:
+        counts = np.bincount(classes)
+        size = max(size, int((counts > 0).sum()))
+        if counts[counts > 0].min() < 2 or len(rest) - size < (counts > 0).sum():
+            classes = None
+    if len(rest) - size < 1:
+        raise DataError(f"expected cells left to train on, got {len(rest)} in all outside fold {fold}; use more cells")
+    train, validation = train_test_split(rest, test_size=size, random_state=state % 2**32, stratify=classes)
+    return train, validation
+
+
+def _strata(labels: npt.NDArray[np.float64], folds: int) -> IntVector | None:
+    """Class of each cell; None (no strata) for combinations of several labels that are rarer than the folds."""
+    _, strata, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    if labels.shape[1] == 1 and counts.min() < folds:
+        raise DataError(
+            f"expected at least {folds} cells of each class for {folds} folds, got {counts.min()}; use fewer folds"
+        )
+    return strata.reshape(-1) if counts.min() >= folds else None
+
+
+def _check(*, folds: int, seeds: int, seed: int, protocol: str) -> None:
+    for name, value, least in (("folds", folds, 2), ("seeds", seeds, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise OptionError(name, value, f"a whole number of at least {least}")
+    if protocol not in PROTOCOLS:
+        raise OptionError("protocol", protocol, f"one of {', '.join(PROTOCOLS)}")

@@ -1,0 +1,66 @@
+"""How much an output moves when the value of a vertex moves: one reverse pass for all vertices at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from graphnn.compiler.backend import keras
+from graphnn.compiler.layers import EdgeDense, InputNames, Readout
+
+Values = list[npt.NDArray[np.float32]]
+
+
+def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
+    """Make the function that differentiates an output by the value of every vertex.
+
+    Zero is added to the values of each level; the derivative by that zero is the derivative by the vertex's value
+    with everything above it recomputed. For a small epsilon it equals the difference quotient that the KPNN
+    paper takes vertex by vertex (N. Fortelny, C. Bock, Genome Biology 21 (2020) 190,
+    doi:10.1186/s13059-020-02100-5), at the price of one backward pass instead of two forward passes a vertex.
+
+    Args:
+        model: What `compile_network` built.
+
+    Returns:
+        Function of (state, x, output): trainable and other variables, cells of shape (n_cells, n_inputs), and the
+        column of the output; gives for each level the derivatives, shape (n_cells, n_nodes of the level).
+    """
+    levels = sorted((layer for layer in model.layers if isinstance(layer, EdgeDense)), key=lambda layer: layer.number)
+    names = next(layer for layer in model.layers if isinstance(layer, InputNames))
+    readout = next(layer for layer in model.layers if isinstance(layer, Readout))
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    read = _levels_of(levels, readout)
+
+    def predict(offsets: Any, state: Any, x: Any) -> Any:
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        with keras.StatelessScope(state_mapping=list(zip(variables, [*state[0], *state[1]], strict=True))):
+            blocks = {0: names(x)}
+            for norm in norms:
+                blocks[0] = norm(blocks[0], training=False)
+            for layer, offset in zip(levels, offsets, strict=True):
+                value = layer([blocks[block] for block in layer.level.blocks], training=False)
+                blocks[layer.number] = value + offset
+            return readout([blocks[number] for number in read])
+
+    def total(offsets: Any, state: Any, x: Any, output: Any) -> Any:
+        return predict(offsets, state, x)[:, output].sum()
+
+    slope = jax.jit(jax.grad(total))
+
+    def gradients(state: Any, x: Any, output: int) -> Values:
+        zeros = [jnp.zeros((len(x), layer.level.n_nodes), dtype=jnp.float32) for layer in levels]
+        return [np.asarray(part) for part in slope(zeros, state, jnp.asarray(x), output)]
+
+    return gradients
+
+
+def _levels_of(levels: list[EdgeDense], readout: Readout) -> list[int]:
+    """Numbers of the levels that the readout reads, in its order."""
+    outputs = set(readout.names)
+    return [layer.number for layer in levels if outputs & set(layer.level.outputs)]

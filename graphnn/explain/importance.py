@@ -1,0 +1,72 @@
+"""Importance of hidden vertices, per fit, with names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from graphnn.compiler.model import compile_network
+from graphnn.evaluate.compare import NETWORKS, Comparison
+from graphnn.explain.gradients import gradient_function
+
+METHOD = "mean absolute derivative of the output by the vertex's value, over the cells of the reported fold"
+
+
+def node_importance(comparison: Comparison) -> pd.DataFrame:
+    """Score every hidden vertex of both networks in every fit.
+
+    The score is the mean, over the cells of the reported fold, of |d output / d value of the vertex|: how far the
+    prediction would move if the vertex's activity did. It follows topology as well as data (a vertex that everything
+    runs through scores high in any data), so compare scores of one vertex between conditions rather than vertices.
+
+    Args:
+        comparison: What `compare` returned.
+
+    Returns:
+        node, network, output, fold, seed, score, bias; sorted by network, output, seed, fold, node.
+    """
+    frames = []
+    for name in NETWORKS:
+        plan = comparison.plans[name]
+        model = compile_network(plan, comparison.options)
+        gradients = gradient_function(model)
+        hidden = np.concatenate([np.arange(level.n_nodes) < level.n_hidden for level in plan.levels])
+        nodes = np.array([node for level in plan.levels for node in level.nodes], dtype=object)[hidden]
+        most = max(len(fit.split.test) for fit in comparison.fits[name])
+        for fit in comparison.fits[name]:
+            x = comparison.inputs_of(fit)
+            padded = np.resize(x, (most, x.shape[1]))  # one shape, so one program for all fits
+            bias = _biases(model, fit.state[0], len(hidden))[hidden]
+            for column, output in enumerate(comparison.outputs):
+                parts = gradients(fit.state, padded, column)
+                slopes = np.concatenate([np.abs(part[: len(x)]).mean(axis=0) for part in parts])
+                frames.append(
+                    pd.DataFrame(
+                        {
+                            "node": nodes,
+                            "network": name,
+                            "output": output,
+                            "fold": fit.split.fold,
+                            "seed": fit.split.seed,
+                            "score": slopes[hidden].astype(np.float64),
+                            "bias": bias,
+                        }
+                    )
+                )
+    frame = pd.concat(frames, ignore_index=True)
+    place = {name: position for position, name in enumerate(NETWORKS)}
+    order = frame.assign(place=frame["network"].map(place)).sort_values(["place", "output", "seed", "fold", "node"])
+    return order.drop(columns="place").reset_index(drop=True)
+
+
+def _biases(model: object, trainable: list[np.ndarray], n_nodes: int) -> np.ndarray:
+    """Bias of each vertex in level order, NaN for fed inputs, shape (n_nodes,)."""
+    values = np.full(n_nodes, np.nan)
+    by_variable = dict(zip((id(variable) for variable in model.trainable_variables), trainable, strict=True))  # type: ignore[attr-defined]
+    first = 0
+    levels = [layer for layer in model.layers if hasattr(layer, "level")]  # type: ignore[attr-defined]
+    for layer in sorted(levels, key=lambda layer: layer.number):
+        if layer.bias is not None:
+            values[first : first + layer.level.n_biases] = by_variable[id(layer.bias)]
+        first += layer.level.n_nodes
+    return values

@@ -1,0 +1,280 @@
+"""Everything that a report says, as one dictionary of JSON types; the page is made from it, so the numbers agree.
+
+The only values that differ between two runs with the same seed are `created` and the keys named `seconds`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graphnn import __version__
+from graphnn.evaluate.compare import NETWORKS, Comparison
+from graphnn.explain.importance import METHOD
+from graphnn.extract.dag import Dag
+from graphnn.graph.prior import Dropped
+from graphnn.report.figures import change_text, metric_label, number_text, p_text
+from graphnn.report.html import FORMAT
+
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "keras", "jax", "highspy")
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a comparison does not know of itself.
+
+    Attributes:
+        title: Of the report.
+        pkn: Name of the prior knowledge network, e.g. its file.
+        cells: Name of the table of cells.
+        n_inputs_requested: Inputs that were asked for, before pruning.
+        command: Command line that makes the same report.
+        notes: Sentences on what was done before the comparison.
+        planted: Hidden vertices that are known to drive the label, in simulated data.
+    """
+
+    title: str = "What did the compression cost?"
+    pkn: str = "prior knowledge network"
+    cells: str = "cells"
+    n_inputs_requested: int | None = None
+    command: str | None = None
+    notes: tuple[str, ...] = ()
+    planted: tuple[str, ...] = ()
+
+
+def make_payload(comparison: Comparison, context: Context | None = None) -> dict[str, Any]:
+    """Collect everything that the report shows.
+
+    Args:
+        comparison: What `compare` returned.
+        context: Names and notes; None: neutral ones.
+
+    Returns:
+        JSON types only; NaN is None. `docs/report-json.md` is the data dictionary.
+    """
+    context = context or Context()
+    full, compressed = (comparison.networks[name] for name in NETWORKS)
+    summary = comparison.summary(confidence=CONFIDENCE)
+    if "output" not in summary:
+        summary.insert(0, "output", comparison.outputs[0])
+    importance = comparison.importance()
+    ranking = _ranking(importance)
+    payload = {
+        "format": FORMAT,
+        "title": context.title,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": context.command,
+        "seed": comparison.seed,
+        "versions": {"graphnn": __version__, **{package: metadata.version(package) for package in PACKAGES}},
+        "asked": _asked(comparison, context),
+        "dropped": full.origin.get("dropped") or _nothing_dropped(),
+        "networks": {name: _network(comparison, name) for name in NETWORKS},
+        "compression": _records(comparison.compression),
+        "protocol": _protocol(comparison),
+        "folds": _records(comparison.scores),
+        "summary": _records(summary),
+        "sentences": _sentences(comparison, summary),
+        "importance": _records(ranking),
+        "importance_method": METHOD,
+        "importance_runs": _records(importance),
+        "hidden_network": _hidden_network(comparison, ranking),
+        "planted": _planted(context, ranking),
+        "warnings": _warnings(comparison, full, compressed),
+    }
+    return _plain(payload)
+
+
+def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
+    full, compressed = (comparison.networks[name] for name in NETWORKS)
+    cells, origin = comparison.cells, full.origin
+    return {
+        "pkn": {
+            "name": context.pkn,
+            "nodes": origin.get("nodes", full.graph.n_nodes),
+            "edges": origin.get("edges", full.graph.n_edges),
+            "fingerprint": origin.get("fingerprint", full.fingerprint),
+        },
+        "cells": {
+            "name": context.cells,
+            "cells": cells.n_cells,
+            "genes": cells.n_genes,
+            "merged_genes": len(cells.merged.genes),
+            "unlabelled": comparison.n_unlabelled,
+            "normalization": None if cells.normalization is None else cells.normalization.to_dict(),
+        },
+        "inputs_requested": context.n_inputs_requested or len(full.inputs),
+        "outputs": list(comparison.outputs),
+        "objective": compressed.proof.objective_name,
+        "full_objective": full.proof.objective_name,
+        "notes": [*context.notes, *comparison.notes],
+    }
+
+
+def _nothing_dropped() -> dict[str, Any]:
+    return Dropped().to_dict()
+
+
+def _network(comparison: Comparison, name: str) -> dict[str, Any]:
+    dag, plan = comparison.networks[name], comparison.plans[name]
+    return {
+        "nodes": dag.graph.n_nodes,
+        "edges": dag.graph.n_edges,
+        "inputs": len(dag.inputs),
+        "hidden": len(dag.hidden),
+        "outputs": len(dag.outputs),
+        "parameters": plan.n_parameters,
+        "depth": plan.depth,
+        "fingerprint": dag.fingerprint,
+        "proof": {**dag.proof.to_dict(), "sentence": dag.proof.sentence()},
+    }
+
+
+def _protocol(comparison: Comparison) -> dict[str, Any]:
+    repeats = f", repeated with {comparison.seeds} seeds" if comparison.seeds > 1 else ""
+    shared = (
+        f"{comparison.folds}-fold cross-validation{repeats}, the same splits for both networks; "
+        "scaling fitted on training cells; early stopping watched "
+    )
+    if comparison.is_optimistic:
+        sentence = shared + "the reported fold, as in the published tutorial: the figures are optimistic."
+    else:
+        sentence = shared + "cells apart from the reported fold, which chose nothing."
+    return {
+        "name": comparison.protocol,
+        "optimistic": comparison.is_optimistic,
+        "sentence": sentence,
+        "folds": comparison.folds,
+        "seeds": comparison.seeds,
+        "confidence": CONFIDENCE,
+        "training": comparison.training.to_dict(),
+        "network": {name: value for name, value in comparison.options.to_dict().items() if name != "seed"},
+    }
+
+
+def _sentences(comparison: Comparison, summary: pd.DataFrame) -> list[str]:
+    """The answer in words: what was saved, and what became of the leading metric."""
+    sizes = {row["quantity"]: row for row in _records(comparison.compression)}
+    edges, hidden = sizes["edges"], sizes["hidden nodes"]
+    sentences = [
+        f"The compressed network keeps {edges['compressed']:,} of {edges['full']:,} edges "
+        f"({edges['reduction_percent']:.1f} % fewer) and {hidden['compressed']:,} of {hidden['full']:,} hidden nodes."
+    ]
+    leading = summary[summary["metric"] == comparison.metrics[0]]
+    sentences += [_sentence_of(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
+    if comparison.is_optimistic:
+        sentences.append("These figures are optimistic: early stopping watched the reported fold.")
+    return sentences
+
+
+def _sentence_of(row: Any, *, several: bool) -> str:
+    metric = metric_label(row["metric"]) + (f" of {row['output']}" if several else "")
+    if not math.isfinite(row["full"]):
+        return f"{metric} is not defined on any fold, so nothing can be said of its change."
+    means = f"Mean {metric} is {number_text(row['full'])} before and {number_text(row['compressed'])} after compression"
+    change = f"{means}: a change of {change_text(row['change'])}"
+    if not math.isfinite(row["p"]):
+        return f"{change}; one split alone says nothing of the uncertainty."
+    interval = f"{100 * CONFIDENCE:.0f} % interval {change_text(row['ci_low'])} to {change_text(row['ci_high'])}"
+    clear = row["ci_low"] > 0 or row["ci_high"] < 0
+    verdict = "a difference beyond chance" if clear else "no difference beyond chance was detected"
+    return f"{change} ({interval}, corrected resampled t, p = {p_text(row['p'])}); {verdict}."
+
+
+def _ranking(importance: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of the score over outputs, seeds and folds, and the rank by mean (1 is first; ties by name)."""
+    groups = importance.groupby(["network", "node"], sort=True)["score"]
+    frame = groups.agg(mean="mean", sd="std").reset_index()
+    frame = frame.sort_values(["network", "mean", "node"], ascending=[False, False, True], kind="stable")
+    frame["rank"] = frame.groupby("network").cumcount() + 1
+    return frame[["node", "network", "mean", "sd", "rank"]].reset_index(drop=True)
+
+
+def _hidden_network(comparison: Comparison, ranking: pd.DataFrame) -> dict[str, Any]:
+    """The compressed network without its inputs; weights are means over all fits."""
+    dag, plan = comparison.networks["compressed"], comparison.plans["compressed"]
+    chosen = ranking[ranking["network"] == "compressed"]
+    importance = dict(zip(chosen["node"], chosen["mean"], strict=True))
+    level_of = {name: number for number, level in enumerate(plan.levels, start=1) for name in level.nodes}
+    inputs, outputs = set(dag.inputs), set(dag.outputs)
+    attached: dict[str, int] = {}
+    edges = []
+    for source, sign, target in dag.graph.to_sif_tuples():
+        if source in inputs:
+            attached[target] = attached.get(target, 0) + 1
+        elif target not in inputs:
+            edges.append((source, sign, target))
+    weights = _mean_weights(comparison)
+    return {
+        "nodes": [
+            {
+                "name": name,
+                "level": level_of[name],
+                "role": "output" if name in outputs else "hidden",
+                "n_inputs": attached.get(name, 0),
+                "importance": importance.get(name),
+            }
+            for name in dag.graph.nodes
+            if name not in inputs
+        ],
+        "edges": [
+            {"source": source, "target": target, "interaction": sign, "weight": weights[source, target]}
+            for source, sign, target in edges
+        ],
+    }
+
+
+def _mean_weights(comparison: Comparison) -> dict[tuple[str, str], float]:
+    """Mean weight of each edge of the compressed network over all fits."""
+    plan, fits = comparison.plans["compressed"], comparison.fits["compressed"]
+    kernels = []
+    for fit in fits:
+        arrays = iter(fit.state[0])
+        kernel = []
+        for level in plan.levels:
+            kernel.append(next(arrays))
+            if level.n_biases:
+                next(arrays)
+        kernels.append(np.concatenate(kernel))
+    mean = np.mean(kernels, axis=0)
+    return {edge: float(weight) for edge, weight in zip(plan.edges(), mean, strict=True)}
+
+
+def _planted(context: Context, ranking: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = ranking[ranking["node"].isin(context.planted)]
+    return _records(rows[["node", "network", "rank"]])
+
+
+def _warnings(comparison: Comparison, full: Dag, compressed: Dag) -> list[str]:
+    warnings = []
+    if not compressed.proof.is_optimal:
+        warnings.append(f"The compressed network is not proved to be minimal. {compressed.proof.sentence()}")
+    if compressed.graph.n_edges >= full.graph.n_edges:
+        warnings.append("The compressed network has no fewer edges than the full one.")
+    if comparison.is_optimistic:
+        warnings.append("Optimistic protocol: early stopping watched the reported fold.")
+    return warnings
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+
+
+def _plain(value: Any) -> Any:
+    """JSON types: NumPy scalars become Python's, NaN and infinities None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,210 @@
+"""The contract of `solve`: every method on every back end proves the optimum that enumeration finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import solvers
+from solvers import Options, Problem, Termination
+from tests.oracles.cover import Cover, broken_rules, cheapest_cover, has_cycle
+from tests.oracles.strategies import coverable_problems, seeded
+from tests.solvers.drawn import solved_problems
+
+ENGINES = [
+    pytest.param(method, backend, id=f"{method}-{backend}")
+    for method in ("milp", "steiner")
+    for backend in solvers.available()
+]
+
+
+def check_optimal(problem: Problem, best: Cover, solution: solvers.Solution) -> None:
+    """Everything that a proved answer promises."""
+    chosen = solution.edges.tolist()
+    assert solution.termination is Termination.OPTIMAL
+    assert solution.objective == pytest.approx(best.objective, abs=1e-6)
+    assert solution.bound == pytest.approx(best.objective, abs=1e-6)
+    assert problem.costs[solution.edges].sum() == pytest.approx(solution.objective, abs=1e-9)
+    assert chosen == sorted(set(chosen))
+    assert solvers.violations(problem, chosen) == []
+    assert not broken_rules(problem, chosen)
+    if problem.costs.min(initial=1) > 0 and problem.has_integer_costs:
+        assert frozenset(chosen) in best.edge_sets
+
+
+def solve(problem: Problem, method: str = "auto", backend: str = "auto", **options) -> solvers.Solution:
+    return solvers.solve(problem, options=Options(method=method, backend=backend, **options))
+
+
+def test_all_three_back_ends_are_here():
+    assert set(solvers.available()) == {"highs", "scip", "cvxpy"}
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_the_optimum_of_150_drawn_problems(method, backend, n_outputs):
+    """With one and with two outputs: 300 problems for each method on each back end, many of them cyclic."""
+    solved = solved_problems(150, seed=100 + n_outputs, max_edges=10, n_outputs=n_outputs)
+    assert len(solved) == 150
+    assert sum(len(problem.inputs) > 1 for problem, _ in solved) >= 75
+    assert sum(has_cycle(problem) for problem, _ in solved) >= 75
+    for problem, best in solved:
+        solution = solve(problem, method, backend)
+        check_optimal(problem, best, solution)
+        assert solution.method == method
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        {"costs": "small", "seed": 7},
+        {"costs": "float", "seed": 8},
+        {"costs": "small", "seed": 9, "n_outputs": 3},
+        {"costs": "small", "seed": 10, "parallel": True},
+        {"costs": "unit", "seed": 11, "acyclic": True},
+    ],
+    ids=["zero and small costs", "float costs", "three outputs", "parallel edges", "acyclic"],
+)
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_the_optimum_of_each_family(method, backend, family):
+    for problem, best in solved_problems(40, max_edges=9, **family):
+        check_optimal(problem, best, solve(problem, method, backend))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("costs", ["unit", "small", "float"])
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_the_optimum_of_1000_larger_drawn_problems(method, backend, costs):
+    for problem, best in solved_problems(1000, seed=77, max_edges=12, costs=costs):
+        check_optimal(problem, best, solve(problem, method, backend))
+
+
+@pytest.mark.parametrize("backend", solvers.available())
+@pytest.mark.parametrize("method", ["milp", "auto"])
+def test_negative_costs_are_paid_out_without_a_cycle(method, backend):
+    solved = solved_problems(60, seed=13, max_edges=9, costs="negative")
+    for problem, best in solved:
+        solution = solve(problem, method, backend)
+        check_optimal(problem, best, solution)
+        assert solution.method == "milp" or not problem.has_negative_costs
+    relaxed = [best.objective > problem.costs[problem.costs < 0].sum() for problem, best in solved]
+    assert sum(relaxed) > 20  # the rules bind, else the test would prove nothing
+
+
+def test_the_fast_path_does_not_pretend_to_handle_negative_costs():
+    for problem, best in solved_problems(20, seed=13, max_edges=9, costs="negative"):
+        if not problem.has_negative_costs:
+            continue
+        try:
+            solution = solve(problem, "steiner")
+        except solvers.SolverError:
+            continue
+        check_optimal(problem, best, solution)
+
+
+@pytest.mark.parametrize("method", ["auto", "steiner", "milp"])
+@given(problem=coverable_problems(costs="small", parallel=True), chance=st.integers(0, 10_000))
+def test_names_and_order_of_edges_do_not_change_the_optimum(method, problem, chance):
+    generator = np.random.default_rng(chance)
+    rename, order = generator.permutation(problem.n_vertices), generator.permutation(problem.n_edges)
+    other = Problem(
+        n_vertices=problem.n_vertices,
+        sources=rename[problem.sources][order],
+        targets=rename[problem.targets][order],
+        inputs=rename[problem.inputs],
+        outputs=rename[problem.outputs],
+        costs=problem.costs[order],
+    )
+    one, two = solve(problem, method), solve(other, method)
+    assert one.objective == two.objective == pytest.approx(cheapest_cover(problem).objective)
+
+
+@given(problem=coverable_problems(max_edges=12, costs="small"), seeds=st.tuples(st.integers(0, 9), st.integers(0, 9)))
+def test_the_seed_does_not_change_the_optimum(problem, seeds):
+    objectives = {solve(problem, method, seed=seed).objective for method in ("steiner", "milp") for seed in seeds}
+    assert objectives == {cheapest_cover(problem).objective}
+
+
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_small_worlds(method, backend):
+    """One edge; a long chain; a star; a bundle of 300 parallel edges; an input and an output on one cycle."""
+    chain = Problem(n_vertices=200, sources=range(199), targets=range(1, 200), inputs=[0], outputs=[199])
+    star = Problem(n_vertices=60, sources=range(1, 60), targets=[0] * 59, inputs=range(1, 60), outputs=[0])
+    bundle = Problem(
+        n_vertices=2, sources=[0] * 300, targets=[1] * 300, inputs=[0], outputs=[1], costs=range(300, 0, -1)
+    )
+    ring = Problem(n_vertices=4, sources=[0, 1, 2, 3], targets=[1, 2, 3, 0], inputs=[0], outputs=[2])
+    single = Problem(n_vertices=2, sources=[0], targets=[1], inputs=[0], outputs=[1])
+    for problem, objective in ((chain, 199), (star, 59), (bundle, 1), (ring, 2), (single, 1)):
+        solution = solve(problem, method, backend)
+        assert solution.termination is Termination.OPTIMAL
+        assert solution.objective == objective
+        assert solvers.violations(problem, solution.edges) == []
+
+
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_free_edges_do_no_harm(method, backend):
+    """All edges cost nothing, and there are cycles: the answer is still an acyclic network without stray edges."""
+    for problem, _ in solved_problems(30, seed=101, max_edges=10, n_outputs=2):
+        free = Problem(
+            n_vertices=problem.n_vertices,
+            sources=problem.sources,
+            targets=problem.targets,
+            inputs=problem.inputs,
+            outputs=problem.outputs,
+            costs=np.zeros(problem.n_edges),
+        )
+        solution = solve(free, method, backend)
+        assert solution.objective == solution.bound == 0
+        assert solvers.violations(free, solution.edges) == []
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e6])
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_the_unit_of_costs_does_not_matter(method, backend, scale):
+    for problem, _ in solved_problems(15, seed=8, max_edges=9, costs="float"):
+        scaled = Problem(
+            n_vertices=problem.n_vertices,
+            sources=problem.sources,
+            targets=problem.targets,
+            inputs=problem.inputs,
+            outputs=problem.outputs,
+            costs=problem.costs * scale,
+        )
+        best = cheapest_cover(scaled) if scale > 1 else cheapest_cover(problem)
+        solution = solve(scaled, method, backend)
+        expected = best.objective if scale > 1 else best.objective * scale
+        assert solution.termination is Termination.OPTIMAL
+        assert solution.objective == pytest.approx(expected, rel=1e-5)
+        assert solution.bound <= solution.objective * (1 + 1e-9)
+
+
+def larger_problem(seed: int, *, n_vertices: int, n_edges: int, n_inputs: int, n_outputs: int) -> Problem:
+    """A random digraph in which every vertex lies on a path: too large to enumerate, for agreement and limits."""
+    integer = seeded(seed)
+    edges = {(vertex, vertex + 1) for vertex in range(n_vertices - 1)}
+    while len(edges) < n_edges:
+        tail, head = integer(0, n_vertices - 1), integer(0, n_vertices - 1)
+        if tail != head:
+            edges.add((tail, head))
+    pairs = sorted(edges)
+    return Problem(
+        n_vertices=n_vertices,
+        sources=[tail for tail, _ in pairs],
+        targets=[head for _, head in pairs],
+        inputs=range(n_inputs),
+        outputs=range(n_vertices - n_outputs, n_vertices),
+        costs=[integer(1, 9) for _ in pairs],
+    )
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_methods_agree_beyond_enumeration(seed, n_outputs):
+    problem = larger_problem(seed, n_vertices=30, n_edges=90, n_inputs=6, n_outputs=n_outputs)
+    solutions = [solve(problem, "steiner"), solve(problem, "milp", "highs"), solve(problem, "milp", "scip")]
+    assert {solution.termination for solution in solutions} == {Termination.OPTIMAL}
+    assert len({solution.objective for solution in solutions}) == 1
+    assert all(solvers.violations(problem, solution.edges) == [] for solution in solutions)
