@@ -278,7 +278,7 @@ def test_every_public_function_and_class_says_what_it_does(folder):
     silent = []
     for path in sources(folder):
         for node in tree(path).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if not ast.get_docstring(node):
-                    silent.append(f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}")
+            is_public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if is_public and not ast.get_docstring(node):
+                silent.append(f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}")
     assert silent == []

@@ -258,13 +258,13 @@ class EdgeDense(keras.layers.Layer):
         """
         taken = [ops.take(rows[block], self._sources[edges], axis=0) for block, edges in self._edges_of_block]
         messages = taken[0] if len(taken) == 1 else ops.concatenate(taken, axis=0)
-        if training and self.seed_generator is not None and self.dropout_on == "edges":
+        if training and self.dropout_on == "edges":
             messages = self._drop(messages)
         messages = messages * ops.expand_dims(self.kernel, 1)
         return ops.segment_sum(messages, self._targets, num_segments=self.level.n_nodes, sorted=self._is_sorted)
 
     def _drop(self, messages: Any) -> Any:
-        if not self._droppable.any():
+        if self.seed_generator is None or not self._droppable.any():
             return messages
         keep = keep_mask(self.seed_generator.next(), shape=ops.shape(messages), rate=self.dropout)
         scale = ops.where(keep, 1.0 / (1.0 - self.dropout), 0.0)

@@ -57,7 +57,7 @@ def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = N
     positions, columns, numbers = _output_places(plan)
     readout = Readout(plan.outputs, positions, columns, name="outputs")
     model = keras.Model(data, readout([blocks[number] for number in numbers]), name="graphnn")
-    model.compile(optimizer=keras.optimizers.Adam(), loss=_loss(options))
+    model.compile(optimizer=keras.optimizers.Adam(name="adam"), loss=_loss(options))
     model.optimizer.build(model.trainable_variables)  # a model saved before training then loads without a warning
     return model
 

@@ -64,7 +64,7 @@ class Proof:
     def sentence(self) -> str:
         """The proof in words, for reports and terminals."""
         what = "edges" if self.objective_name in ("max_edges", "shortest_paths", "given") else "cost"
-        reached = f"{what} {_number(self.objective)}"
+        reached = f"{_number(self.objective)} edges" if what == "edges" else f"cost {_number(self.objective)}"
         if self.termination == "constructed":
             return f"{reached}, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
         word, side = ("largest", "at most") if self.objective_name == "max_edges" else ("minimal", "at least")

@@ -91,11 +91,10 @@ def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path):
     code = (
         "import sys\n"
         "from tests.compiler.test_bundle import *\n"
-        "ballast = [object() for _ in range(int(sys.argv[2]))]\n"
         "save_bundle(compile_network(everything(), OPTIONS), sys.argv[1])\n"
     )
-    for name, seed in (("one", "1"), ("two", "2")):
-        run_python(code, str(tmp_path / name), seed * 4, PYTHONHASHSEED=seed)
+    run_python(code, str(tmp_path / "one"), PYTHONHASHSEED="1")
+    save_bundle(compile_network(everything(), OPTIONS), tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -1,0 +1,52 @@
+"""The `graphnn` command: its verbs and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graphnn import __version__
+from graphnn.cli.check import check
+from graphnn.cli.compare import compare
+from graphnn.cli.compile import compile_
+from graphnn.cli.demo import demo
+from graphnn.cli.extract import extract
+from graphnn.cli.prune import prune
+from graphnn.cli.report import report
+
+app = typer.Typer(
+    name="graphnn",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Provably minimal prior knowledge networks, compiled to Keras models and compared honestly.\n\n"
+    "Exit codes: 0 done, 1 failure, 2 usage, 3 no feasible network, 4 stopped at a limit with an answer.",
+)
+app.command()(demo)
+app.command()(check)
+app.command()(prune)
+app.command()(extract)
+app.command(name="compile")(compile_)
+app.command()(compare)
+app.command()(report)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()

@@ -1,0 +1,124 @@
+"""What all verbs share: option types, the console, reading networks and names, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from graphnn.errors import FormatError, GraphnnError, OptionError
+from graphnn.graph.files import read_text
+from graphnn.graph.prior import PriorGraph
+from graphnn.graph.sif import read_sif
+
+P = ParamSpec("P")
+
+LIMIT = 4  # exit code: stopped at a limit with an answer
+INTERRUPTED = 130
+
+Network = Annotated[Path, typer.Argument(help="Prior knowledge network: SIF, or an edge table (.csv, .tsv); .gz too.")]
+Outputs = Annotated[str, typer.Option("--outputs", "-o", help="Predicted vertices, separated by commas.")]
+Inputs = Annotated[str | None, typer.Option("--inputs", "-i", help="Measured vertices, separated by commas.")]
+InputsFile = Annotated[Path | None, typer.Option(help="File with one measured vertex a line.")]
+InputSuffix = Annotated[
+    str | None, typer.Option(help="All vertices that end so are inputs; a gene's name is what stands before it.")
+]
+Source = Annotated[str | None, typer.Option(help="Edge table: column with the tail of each edge [source].")]
+Target = Annotated[str | None, typer.Option(help="Edge table: column with the head of each edge [target].")]
+Out = Annotated[Path | None, typer.Option(help="Where to write the result.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages, errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn; recorded in the JSON.")]
+TimeLimit = Annotated[float | None, typer.Option(help="Seconds for each extraction; none by default.")]
+Method = Annotated[str, typer.Option(help="auto, steiner or milp.")]
+Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy.")]
+
+
+def console(*, quiet: bool = False) -> Console:
+    """Messages for people, on stderr."""
+    return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def verb(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn errors into one line on stderr and the exit code that they stand for."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except GraphnnError as error:
+            console().print(f"[bold red]error:[/] {escape(str(error))}")
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            console().print("[bold]stopped[/]: nothing was half written")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader has gone; nothing is left to say
+            raise typer.Exit(0) from None
+
+    return run
+
+
+def read_network(path: Path, *, source: str | None = None, target: str | None = None) -> PriorGraph:
+    """Read an edge table if columns are named or the file is called one, else a SIF file."""
+    plain = path.name.removesuffix(".gz")
+    if source or target or plain.endswith((".csv", ".tsv")):
+        from graphnn.graph.tables import read_edge_table
+
+        return read_edge_table(path, source=source or "source", target=target or "target")
+    return read_sif(path)
+
+
+def names_of(text: str, *, option: str) -> list[str]:
+    """Names separated by commas.
+
+    Raises:
+        OptionError: There is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise OptionError(option, text, "names separated by commas")
+    return names
+
+
+def choose_inputs(graph: PriorGraph, names: str | None, file: Path | None, suffix: str | None) -> list[str]:
+    """Inputs by one of the three options: named, listed in a file, or all vertices with a suffix.
+
+    Raises:
+        OptionError: None of them was given, or `--inputs` and `--inputs-file` both.
+        FormatError: The file lists nothing.
+    """
+    if names is not None and file is not None:
+        raise OptionError("--inputs", names, "absent where --inputs-file is given", do="give one of them")
+    if names is not None:
+        return names_of(names, option="--inputs")
+    if file is not None:
+        lines = [line.strip() for line in read_text(file, what="a list of inputs").splitlines()]
+        listed = [line for line in lines if line and not line.startswith("#")]
+        if not listed:
+            raise FormatError("expected one name a line, found none; is this the right file?", path=file)
+        return listed
+    if suffix:
+        chosen = [name for name in graph.nodes if name.endswith(suffix)]
+        if not chosen:
+            raise OptionError("--input-suffix", suffix, "the ending of at least one vertex", do="check the network")
+        return chosen
+    raise OptionError("inputs", None, "given", do="use --inputs a,b or --inputs-file FILE or --input-suffix _gene")
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Data on stdout."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)

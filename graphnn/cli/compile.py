@@ -1,0 +1,73 @@
+"""`graphnn compile`: a Keras model in a bundle, from an extracted network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphnn.cli.common import Force, Json, Quiet, Seed, console, print_json, verb
+from graphnn.compiler.options import NetworkOptions
+from graphnn.compiler.plan import plan_layers
+from graphnn.extract.dag import Dag
+from graphnn.graph.files import check_output
+
+
+@verb
+def compile_(
+    network: Annotated[Path, typer.Argument(help="Network that `graphnn extract --out NAME.json` wrote.")],
+    out: Annotated[Path, typer.Option(help="Bundle to write, e.g. network.gnn.")],
+    task: Annotated[str, typer.Option(help="binary or regression.")] = "binary",
+    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "tanh",
+    input_normalization: Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")] = False,
+    dropout: Annotated[float, typer.Option(help="Fraction dropped in training.")] = 0.0,
+    dropout_on: Annotated[str, typer.Option(help="edges or nodes.")] = "edges",
+    kernel_l1: Annotated[float, typer.Option(help="L1 penalty on edge weights.")] = 0.0,
+    kernel_l2: Annotated[float, typer.Option(help="L2 penalty on edge weights.")] = 0.0,
+    bias_l1: Annotated[float, typer.Option(help="L1 penalty on biases.")] = 0.0,
+    bias_l2: Annotated[float, typer.Option(help="L2 penalty on biases.")] = 0.0,
+    force: Force = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    seed: Seed = 0,
+) -> None:
+    """Compile an acyclic network to a layered Keras model: one weight an edge, one bias a hidden vertex or output."""
+    check_output(out, force=force)
+    options = NetworkOptions(
+        task=task,
+        hidden_activation=hidden_activation,
+        input_normalization=input_normalization,
+        dropout=dropout,
+        dropout_on=dropout_on,
+        kernel_l1=kernel_l1,
+        kernel_l2=kernel_l2,
+        bias_l1=bias_l1,
+        bias_l2=bias_l2,
+        seed=seed,
+    )
+    plan = plan_layers(Dag.read(network))
+
+    from graphnn.compiler.bundle import save_bundle  # loads Keras: not before the options are known to be right
+    from graphnn.compiler.model import compile_network
+
+    model = compile_network(plan, options)
+    save_bundle(model, out, force=force)
+    if json_:
+        print_json(
+            {
+                "out": str(out),
+                "fingerprint": plan.fingerprint,
+                "inputs": len(plan.inputs),
+                "outputs": list(plan.outputs),
+                "depth": plan.depth,
+                "edges": plan.n_edges,
+                "parameters": plan.n_parameters,
+                "options": options.to_dict(),
+                "seed": seed,
+            }
+        )
+    console(quiet=quiet).print(
+        f"wrote {out}: {len(plan.inputs):,} inputs, {plan.depth} levels, {plan.n_parameters:,} parameters "
+        f"({plan.n_edges:,} edges and {plan.n_parameters - plan.n_edges:,} biases)"
+    )

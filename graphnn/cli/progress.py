@@ -1,0 +1,48 @@
+"""Progress for people: a line while a solver runs, a bar while networks train; silent where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from graphnn.evaluate.compare import TrainingProgress
+
+
+@contextmanager
+def solver_line(screen: Console, objective: str) -> Iterator[Callable[[Any], None]]:
+    """A status line with best cost, bound, gap and seconds; gives the callback that feeds it."""
+    with screen.status(f"extracting: {objective}") as status:
+
+        def report(moment: Any) -> None:
+            best = "none yet" if moment.incumbent is None else f"{abs(moment.incumbent):,.6g}"
+            gap = ""
+            if moment.incumbent:
+                gap = f", gap {100 * abs(moment.incumbent - moment.bound) / abs(moment.incumbent):.2f} %"
+            status.update(f"extracting: best {best}, bound {abs(moment.bound):,.6g}{gap}, {moment.seconds:.0f} s")
+
+        yield report
+
+
+@contextmanager
+def training_bar(screen: Console) -> Iterator[Callable[[TrainingProgress], None]]:
+    """A bar over all runs with network, fold, epoch and validation loss; gives the callback that feeds it."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[what]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=screen.quiet) as progress:
+        task = progress.add_task("training", total=None, what="compiling")
+
+        def report(moment: TrainingProgress) -> None:
+            what = f"{moment.network} seed {moment.seed} fold {moment.fold} epoch {moment.epoch} loss {moment.loss:.4f}"
+            progress.update(task, completed=moment.run - 1, total=moment.n_runs, what=what)
+
+        yield report
