@@ -30,7 +30,7 @@ _HOME = {
     "Comparison": "graphnn.evaluate.compare",
     "compare": "graphnn.evaluate.compare",
     "Cells": "graphnn.data.cells",
-    "read_cells": "graphnn.data.cells",
+    "read_cells": "graphnn.data.read",
     "read_labels": "graphnn.data.labels",
     "simulate_cells": "graphnn.data.simulate",
     "GraphnnError": "graphnn.errors",
@@ -81,8 +81,9 @@ if TYPE_CHECKING:
     from graphnn.compiler.model import compile_network, plan_of
     from graphnn.compiler.options import NetworkOptions
     from graphnn.compiler.plan import LayerPlan, plan_layers
-    from graphnn.data.cells import Cells, read_cells
+    from graphnn.data.cells import Cells
     from graphnn.data.labels import read_labels
+    from graphnn.data.read import read_cells
     from graphnn.data.simulate import simulate_cells
     from graphnn.errors import GraphnnError
     from graphnn.evaluate.compare import Comparison, compare

@@ -17,7 +17,7 @@ class Violation:
     """A broken rule (one of `RULES`) and the vertices, or for edge rules the edge indices, that break it."""
 
     rule: str
-    items: tuple[int, ...]
+    items: tuple[Any, ...]
 
     def __str__(self) -> str:
         shown = ", ".join(map(str, self.items[:5])) + (", ..." if len(self.items) > 5 else "")
@@ -39,10 +39,11 @@ def violations(problem: Problem, edges: Iterable[Any]) -> list[Violation]:
         >>> [str(v) for v in violations(p, [0])]
         ['uncovered input: 0', 'unfed output: 2', 'stray edge: 0']
     """
-    chosen = [int(edge) for edge in edges]
-    outside = tuple(edge for edge in chosen if not 0 <= edge < problem.n_edges)
+    given = list(edges)
+    outside = tuple(edge for edge in given if int(edge) != edge or not 0 <= edge < problem.n_edges)
     if outside:
         return [Violation("edge index", outside)]
+    chosen = [int(edge) for edge in given]
     found = []
     repeated = (
         tuple(sorted({edge for edge in chosen if chosen.count(edge) > 1})) if len(set(chosen)) < len(chosen) else ()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from solvers.errors import UnknownBackend
+from solvers.registry import NAMES
 from solvers.result import Progress
 
 METHODS = ("auto", "steiner", "milp")
@@ -32,5 +33,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UnknownBackend(f"expected method to be one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.backend not in ("auto", *NAMES):
+            raise UnknownBackend(f"expected solver to be one of auto, {', '.join(NAMES)}, got {self.backend!r}")
         if self.time_limit_s is not None and not self.time_limit_s > 0:
             raise UnknownBackend(f"expected time_limit_s > 0 or None, got {self.time_limit_s!r}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from solvers.backends.base import Backend
 
 _PACKAGES = {"highs": "highspy", "scip": "pyscipopt", "cvxpy": "cvxpy"}
+NAMES = tuple(_PACKAGES)
 _MODULES = {"highs": "solvers.backends.highs", "scip": "solvers.backends.scip", "cvxpy": "solvers.backends.cvxpy_"}
 
 

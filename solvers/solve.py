@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,10 @@ from solvers.errors import ProblemError, SolverError
 from solvers.largest import largest_acyclic
 from solvers.milp.solve import solve_milp
 from solvers.options import Options
-from solvers.problem import IntVector, Problem
+from solvers.problem import FloatVector, IntVector, Problem
+from solvers.reduce.costs import affordable_edges, scaled
 from solvers.reduce.paths import edges_on_paths
-from solvers.result import Solution, Termination
+from solvers.result import Progress, Solution, Termination
 from solvers.steiner.solve import solve_steiner
 
 
@@ -43,13 +45,20 @@ def solve(
     options = replace(options, method=method or options.method, backend=backend or options.backend)
     clock = Clock(options.time_limit_s)
     smaller, kept = _on_paths(problem)
+    if not problem.has_negative_costs:
+        cheap = np.flatnonzero(affordable_edges(smaller))
+        smaller, kept = _restricted(smaller, cheap), kept[cheap]
+    costs, factor = scaled(smaller.costs)
+    smaller = _restricted(smaller, np.arange(smaller.n_edges), costs)
+    if options.on_progress is not None:
+        options = replace(options, on_progress=_rescaled(options.on_progress, factor))
     if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):
         solution = solve_milp(smaller, options, clock)
     elif problem.has_negative_costs:
         raise ProblemError("expected costs >= 0 for method 'steiner', got a negative one; use method='milp'")
     else:
         solution = solve_steiner(smaller, options, clock)
-    return _verified(problem, replace(solution, edges=kept[solution.edges], seconds=clock.seconds))
+    return _verified(problem, _in_units(problem, solution, kept, factor, clock.seconds))
 
 
 def solve_largest(problem: Problem, *, options: Options | None = None) -> Solution:
@@ -74,15 +83,38 @@ def solve_largest(problem: Problem, *, options: Options | None = None) -> Soluti
 def _on_paths(problem: Problem) -> tuple[Problem, IntVector]:
     """The problem with the edges on input-to-output walks only, and their indices."""
     kept = np.flatnonzero(edges_on_paths(problem))
-    smaller = Problem(
+    return _restricted(problem, kept), kept
+
+
+def _restricted(problem: Problem, edges: IntVector, costs: FloatVector | None = None) -> Problem:
+    """The problem with these edges only, at their own or at other costs."""
+    return Problem(
         n_vertices=problem.n_vertices,
-        sources=problem.sources[kept],
-        targets=problem.targets[kept],
+        sources=problem.sources[edges],
+        targets=problem.targets[edges],
         inputs=problem.inputs,
         outputs=problem.outputs,
-        costs=problem.costs[kept],
+        costs=problem.costs[edges] if costs is None else costs,
     )
-    return smaller, kept
+
+
+def _in_units(problem: Problem, solution: Solution, kept: IntVector, factor: float, seconds: float) -> Solution:
+    """A solution of the scaled problem in the edges and the unit of the original one."""
+    solution = replace(solution, edges=kept[solution.edges], seconds=seconds)
+    bound = solution.bound * factor
+    if solution.termination is Termination.NOTHING:
+        return replace(solution, bound=bound)
+    objective = cost_of(problem, solution.edges)
+    proved = solution.termination is Termination.OPTIMAL
+    return replace(solution, objective=objective, bound=objective if proved else min(bound, objective))
+
+
+def _rescaled(report: Callable[[Progress], None], factor: float) -> Callable[[Progress], None]:
+    def rescaled(moment: Progress) -> None:
+        incumbent = None if moment.incumbent is None else moment.incumbent * factor
+        report(Progress(incumbent, moment.bound * factor, moment.seconds))
+
+    return rescaled
 
 
 def _verified(problem: Problem, solution: Solution) -> Solution:

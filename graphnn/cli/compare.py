@@ -72,7 +72,7 @@ def compare(
     batch_size: Annotated[int, typer.Option(help="Cells a step, at most.")] = 64,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.005,
     scaling: Annotated[str, typer.Option(help="Of inputs: standard, max or none.")] = "standard",
-    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "tanh",
+    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "elu",
     input_normalization: Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")] = False,
     dropout: Annotated[float, typer.Option(help="Fraction dropped in training.")] = 0.0,
     dropout_on: Annotated[str, typer.Option(help="edges or nodes.")] = "edges",
@@ -158,8 +158,8 @@ def compare(
 def _cells_and_labels(
     path: Path, labels: Path | None, label: str | None, outputs: Sequence[str], **how: str | None
 ) -> tuple[Cells, pd.DataFrame]:
-    from graphnn.data.cells import read_cells
     from graphnn.data.labels import labels_from_anndata, read_labels
+    from graphnn.data.read import read_cells
 
     if labels is not None:
         return read_cells(path, **how), read_labels(labels, outputs=outputs)  # type: ignore[arg-type]

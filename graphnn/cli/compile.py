@@ -19,7 +19,7 @@ def compile_(
     network: Annotated[Path, typer.Argument(help="Network that `graphnn extract --out NAME.json` wrote.")],
     out: Annotated[Path, typer.Option(help="Bundle to write, e.g. network.gnn.")],
     task: Annotated[str, typer.Option(help="binary or regression.")] = "binary",
-    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "tanh",
+    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "elu",
     input_normalization: Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")] = False,
     dropout: Annotated[float, typer.Option(help="Fraction dropped in training.")] = 0.0,
     dropout_on: Annotated[str, typer.Option(help="edges or nodes.")] = "edges",

@@ -1,4 +1,4 @@
-"""Initial weights, drawn edge by edge from live fans. NumPy only; imports `graphnn.graph` types only."""
+"""Initial weights, drawn edge by edge from the live fan-in. NumPy only; imports `graphnn.graph` types only."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import numpy.typing as npt
 
 from graphnn.graph.reach import IntVector
 
+SPREAD = 0.3  # weights start within this fraction of each other
 
-def initial_kernel(fan_in: IntVector, fan_out: IntVector, *, seed: int, level: int) -> npt.NDArray[np.float32]:
-    """Draw one weight per edge, uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
-    The fans are those of the edges that exist. A masked rectangle would give its own size, which for a network of
-    prior knowledge is hundreds of times larger, and so weights that start far too small.
+def initial_kernel(fan_in: IntVector, *, seed: int, level: int) -> npt.NDArray[np.float32]:
+    """Draw one weight per edge: positive, about 1 / sqrt(fan_in of its target).
+
+    Two things differ from a dense layer. The fan-in is that of the edges that exist: a masked rectangle would give
+    its own size, hundreds of times larger, and so weights that start far too small. And weights start positive and of
+    one size, because many vertices of a prior network have one way in: there a weight near zero, as symmetric draws
+    give, shuts off all that lies behind it, and along a chain of such vertices hardly anything arrives. Signs are
+    learnt. `benchmarks/initial_weights.py` measures this rule against symmetric ones.
 
     Args:
         fan_in: Edges into the target of each edge, shape (n_edges,).
-        fan_out: Edges out of the source of each edge, in the whole network, shape (n_edges,).
         seed: Of the replicate.
         level: Number of the level; each level draws from its own stream.
 
@@ -24,11 +28,26 @@ def initial_kernel(fan_in: IntVector, fan_out: IntVector, *, seed: int, level: i
         Shape (n_edges,). The same arguments give the same numbers, on every machine.
 
     Example:
-        >>> kernel = initial_kernel(np.array([2, 2]), np.array([1, 4]), seed=0, level=1)
-        >>> bool((np.abs(kernel) <= np.sqrt([2, 1])).all())
+        >>> kernel = initial_kernel(np.array([1, 4]), seed=0, level=1)
+        >>> bool((np.abs(kernel * [1, 2] - 1) <= SPREAD).all())
         True
     """
-    draw = np.random.default_rng((seed, level)).uniform(-1.0, 1.0, size=len(fan_in))
+    draw = np.random.default_rng((seed, level)).uniform(1.0 - SPREAD, 1.0 + SPREAD, size=len(fan_in))
+    return (draw / np.sqrt(fan_in)).astype(np.float32)
+
+
+def live_glorot(fan_in: IntVector, fan_out: IntVector, *, seed: int) -> npt.NDArray[np.float32]:
+    """Draw one weight per edge, uniform within sqrt(6 / (fan_in + fan_out)) of zero, over the edges that exist.
+
+    The rule of X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, with live fans; for a masked layer inside a network of other layers.
+
+    Args:
+        fan_in: Edges into the target of each edge, shape (n_edges,).
+        fan_out: Edges out of the source of each edge, shape (n_edges,).
+        seed: Of the draw.
+    """
+    draw = np.random.default_rng(seed).uniform(-1.0, 1.0, size=len(fan_in))
     return (draw * np.sqrt(6.0 / (fan_in + fan_out))).astype(np.float32)
 
 

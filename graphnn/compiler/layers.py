@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.initial import dropout_state, initial_kernel
+from graphnn.compiler.initial import dropout_state, initial_kernel, live_glorot
 from graphnn.compiler.level import Level
 from graphnn.compiler.noise import keep_mask
 from graphnn.compiler.options import ACTIVATIONS, DROPOUT_ON, check_number, check_seed
@@ -96,7 +96,6 @@ class EdgeDense(keras.layers.Layer):
     Args:
         level: Names and wiring (`Level`, or its dictionary).
         number: Which level it is; part of the seed.
-        fan_out: Edges out of the source of each edge in the whole network, shape (n_edges,).
         hidden_activation: One of `options.ACTIVATIONS`.
         output_activation: The same for outputs.
         dropout: Fraction dropped in training.
@@ -116,7 +115,6 @@ class EdgeDense(keras.layers.Layer):
         level: Level | Mapping[str, Any],
         *,
         number: int,
-        fan_out: Sequence[int] | npt.NDArray[np.int64],
         hidden_activation: str = "tanh",
         output_activation: str = "sigmoid",
         dropout: float = 0.0,
@@ -129,15 +127,12 @@ class EdgeDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.level = level if isinstance(level, Level) else Level.from_dict(level)
         self.number = number
-        self.fan_out = np.array(fan_out, dtype=np.int64)
         self.hidden_activation = _activation("hidden_activation", hidden_activation)
         self.output_activation = _activation("output_activation", output_activation)
         check_number("dropout", dropout, below=1.0, expected="a fraction in [0, 1)")
         if dropout_on not in DROPOUT_ON:
             raise OptionError("dropout_on", dropout_on, f"one of {', '.join(DROPOUT_ON)}")
         check_seed(seed)
-        if self.fan_out.shape != (self.level.n_edges,):
-            raise OptionError("fan_out", self.fan_out.shape, f"of shape ({self.level.n_edges},)")
         self.dropout, self.dropout_on, self.seed = dropout, dropout_on, seed
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
@@ -198,7 +193,7 @@ class EdgeDense(keras.layers.Layer):
         """The weights with which a replicate of that seed starts, in the order of `weights`; changes nothing."""
         level = self.level
         fan_in = level.fan_in[level.target_column]
-        kernel = initial_kernel(fan_in, self.fan_out, seed=seed, level=self.number)
+        kernel = initial_kernel(fan_in, seed=seed, level=self.number)
         return [kernel, np.zeros(level.n_biases, dtype=np.float32)] if level.n_biases else [kernel]
 
     def initial_dropout_state(self, seed: int) -> list[npt.NDArray[np.uint32]]:
@@ -218,7 +213,6 @@ class EdgeDense(keras.layers.Layer):
             **super().get_config(),
             "level": self.level.to_dict(),
             "number": self.number,
-            "fan_out": self.fan_out.tolist(),
             "hidden_activation": self.hidden_activation,
             "output_activation": self.output_activation,
             "dropout": self.dropout,
@@ -382,7 +376,7 @@ class MaskedDense(keras.layers.Layer):
         rows, columns = np.nonzero(self.mask)
         fan_in, fan_out = (np.count_nonzero(self.mask, axis=axis) for axis in (0, 1))
         kernel = np.zeros(self.mask.shape, dtype=np.float32)
-        kernel[rows, columns] = initial_kernel(fan_in[columns], fan_out[rows], seed=self.seed, level=1)
+        kernel[rows, columns] = live_glorot(fan_in[columns], fan_out[rows], seed=self.seed)
         return ops.convert_to_tensor(kernel, dtype=dtype)
 
 

@@ -1,6 +1,6 @@
 """`Level`: the vertices of one layer and every edge into them, as read-only index arrays.
 
-May import `graphnn.errors` only; NumPy, no Keras.
+May import `graphnn.errors` and `graphnn.graph`; NumPy, no Keras.
 """
 
 from __future__ import annotations

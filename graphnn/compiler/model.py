@@ -73,9 +73,6 @@ def plan_of(model: keras.Model) -> LayerPlan:
         plan = LayerPlan(names.names, readout.names, tuple(layer.level for layer in layers))
     except FormatError as error:
         raise MismatchError(f"expected the layers of one network, got layers that do not fit ({error})") from error
-    fan_out = plan.fan_out()
-    if any(not np.array_equal(layer.fan_out, counts) for layer, counts in zip(layers, fan_out, strict=True)):
-        raise MismatchError("expected the layers of one network, got layers of different ones; compile it again")
     if (readout.blocks, readout.columns) != _output_places(plan)[:2]:
         raise MismatchError("expected the outputs from where the network has them, got others; compile it again")
     return plan
@@ -205,7 +202,6 @@ def _edge_layers(plan: LayerPlan, options: NetworkOptions) -> list[EdgeDense]:
         EdgeDense(
             level,
             number=number,
-            fan_out=fan_out,
             hidden_activation=options.hidden_activation,
             output_activation=options.output,
             dropout=options.dropout,
@@ -215,7 +211,7 @@ def _edge_layers(plan: LayerPlan, options: NetworkOptions) -> list[EdgeDense]:
             bias_regularizer=_penalty(options.bias_l1, options.bias_l2),
             name=f"level_{number}",
         )
-        for number, (level, fan_out) in enumerate(zip(plan.levels, plan.fan_out(), strict=True), start=1)
+        for number, level in enumerate(plan.levels, start=1)
     ]
 
 

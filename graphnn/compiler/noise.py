@@ -1,8 +1,8 @@
 """Dropout masks from a counter hash. Keras operations only; imports `backend`.
 
 `keras.random` on JAX draws with Threefry and stores the mask for the backward pass. For 35,000 edges and 64 cells on
-two cores that took a training step from 4 ms to 20 ms; a hash of (seed, step, edge, cell) is computed where it is
-used, in both passes, and leaves the step at 4 ms.
+two cores that took one gradient from 4 ms to 20 ms; a hash of (seed, step, edge, cell) is computed where it is used,
+in both passes, and gave 4 to 6 ms (single runs on a busy machine).
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class NetworkOptions:
         'softplus'
     """
 
-    hidden_activation: str = "tanh"
+    hidden_activation: str = "elu"
     output_activation: str = "auto"
     task: str = "binary"
     input_normalization: bool = False

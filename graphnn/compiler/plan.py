@@ -94,17 +94,6 @@ class LayerPlan:
         """(source, target) of every edge: the kernels of all levels, one after the other."""
         return tuple(edge for number in range(1, self.depth + 1) for edge in self.level_edges(number))
 
-    def fan_out(self) -> tuple[IntVector, ...]:
-        """For each level, the number of edges that leave the source of each of its edges, in the whole network."""
-        counts = [np.zeros(len(self.block(number)), dtype=np.int64) for number in range(self.depth + 1)]
-        for level in self.levels:
-            for block, edges in level.edges_of_block.items():
-                counts[block] += np.bincount(level.source_column[edges], minlength=len(counts[block]))
-        return tuple(
-            np.concatenate([counts[block][level.source_column[edges]] for block, edges in level.edges_of_block.items()])
-            for level in self.levels
-        )
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LayerPlan) and self.fingerprint == other.fingerprint
 

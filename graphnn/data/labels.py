@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from graphnn.data.cells import Cells, barcode_names, is_anndata, read_rows
+from graphnn.data.cells import Cells, barcode_names, is_anndata
 from graphnn.errors import DataError, FormatError, MissingFileError, OptionError, quoted
+from graphnn.graph.files import read_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData

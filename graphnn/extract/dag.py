@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnn.errors import CycleError, FormatError, NoNetworkError, quoted
+from graphnn.errors import CycleError, FormatError, NoNetworkError, OptionError, quoted
+from graphnn.extract.schema import FORMAT, parse_dag
 from graphnn.graph.files import read_text
 from graphnn.graph.order import HasCycle, topological_order
 from graphnn.graph.prior import PriorGraph, as_names
 from graphnn.graph.reach import reachable
-
-FORMAT = "graphnn-dag/1"
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,6 @@ class Proof:
             "details": dict(self.details),
         }
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Proof:
-        """Inverse of `to_dict`."""
-        return cls(**{name: value for name, value in data.items() if name != "gap"})
-
 
 @dataclass(frozen=True, eq=False)
 class Dag:
@@ -137,14 +132,21 @@ class Dag:
             inputs: Measured vertices, all of them in `graph`.
             outputs: Predicted vertices, all of them in `graph`.
             proof: What is known about its size; None: nothing ("given").
-            edge_cost: Cost of each edge, shape (n_edges,); None: 1 each.
+            edge_cost: Cost of each edge, shape (n_edges,), >= 0; None: 1 each.
 
         Raises:
+            OptionError: No inputs, no outputs, a vertex that is both, or costs that are none.
             CycleError: The graph has a cycle.
             UnknownNodeError: An input or output is not in the graph.
             NoNetworkError: A vertex lies on no input-to-output path.
         """
         inputs, outputs = as_names(inputs, role="inputs"), as_names(outputs, role="outputs")
+        both = sorted({*inputs} & {*outputs})
+        if not inputs or not outputs or both:
+            got = f"{quoted(both)} in both" if both else f"{len(inputs)} inputs and {len(outputs)} outputs"
+            raise OptionError("inputs and outputs", got, "some of each, and disjoint")
+        if edge_cost is not None:
+            edge_cost = check_cost(edge_cost, n_edges=graph.n_edges)
         try:
             order = topological_order(graph.n_nodes, graph.sources, graph.targets)
         except HasCycle as cycle:
@@ -157,7 +159,8 @@ class Dag:
             raise NoNetworkError(
                 f"expected every vertex on an input-to-output path, but {quoted(stray)} are not; prune() first"
             )
-        proof = proof or Proof("given", "constructed", float(graph.n_edges), None, "the caller", "none")
+        total = float(graph.n_edges) if edge_cost is None else math.fsum(edge_cost.tolist())
+        proof = proof or Proof("given", "constructed", total, None, "the caller", "none")
         return cls(graph, inputs, outputs, tuple(graph.nodes[vertex] for vertex in order.tolist()), proof, edge_cost)
 
     @property
@@ -206,46 +209,28 @@ class Dag:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Dag:
-        """Inverse of `to_dict`.
-
-        Raises:
-            FormatError: It is no such dictionary, or its fingerprint does not fit its edges.
-        """
-        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
-            raise FormatError(
-                f"expected a network with format {FORMAT!r}, got {str(data)[:60]!r}; write it with `graphnn extract`"
-            )
+        """Inverse of `to_dict`; raises like `from_json`."""
         try:
-            graph = PriorGraph.from_sif_tuples([tuple(edge) for edge in data["edges"]])
-            cost = None if data["edge_cost"] is None else np.array(data["edge_cost"], dtype=np.float64)
-            dag = cls.from_graph(
-                graph, data["inputs"], data["outputs"], proof=Proof.from_dict(data["proof"]), edge_cost=cost
-            )
-            dag = replace(dag, origin=dict(data["origin"]))
-        except (KeyError, TypeError) as error:
-            raise FormatError(
-                f"expected a complete network file, but it cannot be used ({error}); write it again"
-            ) from error
-        if dag.fingerprint != data["fingerprint"]:
-            raise FormatError(
-                "expected edges that fit the file's fingerprint, but they were changed; extract the network again"
-            )
-        return dag
+            text = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise FormatError(f"expected JSON types, got others ({error}); pass what to_dict() gives") from error
+        return cls.from_json(text)
 
     @classmethod
     def from_json(cls, text: str) -> Dag:
         """Inverse of `to_json`.
 
         Raises:
-            FormatError: The text is not JSON, or not a network.
+            FormatError: The text is not JSON, not a network, or its fingerprint does not fit its edges.
         """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise FormatError(
-                f"expected a network in JSON, got text that is not JSON ({error}); is this the right file?"
-            ) from error
-        return cls.from_dict(data)
+        file = parse_dag(text)
+        graph = PriorGraph.from_sif_tuples(file.edges)
+        if graph.fingerprint != file.fingerprint or graph.to_sif_tuples() != file.edges:
+            raise FormatError("expected edges that fit the fingerprint, in order, but they were changed; extract again")
+        cost = None if file.edge_cost is None else np.array(file.edge_cost, dtype=np.float64)
+        proof = Proof(**file.proof.model_dump(exclude={"gap"}))
+        dag = cls.from_graph(graph, file.inputs, file.outputs, proof=proof, edge_cost=cost)
+        return replace(dag, origin=file.origin)
 
     @classmethod
     def read(cls, path: str | Path) -> Dag:
@@ -254,6 +239,26 @@ class Dag:
             return cls.from_json(read_text(path, what="a network file"))
         except FormatError as error:
             raise FormatError(error.reason, path=path) from error
+
+
+def check_cost(edge_cost: Any, *, n_edges: int) -> npt.NDArray[np.float64]:
+    """Costs as a read-only array of their own, shape (n_edges,).
+
+    Raises:
+        OptionError: They are no numbers, of another length, negative or not finite.
+    """
+    try:
+        cost = np.array(edge_cost, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError("edge_cost", type(edge_cost).__name__, "an array of numbers") from error
+    if cost.shape != (n_edges,):
+        raise OptionError("edge_cost", cost.shape, f"of shape ({n_edges},)", do="give one cost a row of to_frame()")
+    odd = np.flatnonzero(~(np.isfinite(cost) & (cost >= 0)))
+    if len(odd):
+        value = float(cost[odd[0]])
+        raise OptionError("edge_cost", value, "finite and at least 0", do=f"correct row {odd[0]} of to_frame()")
+    cost.setflags(write=False)
+    return cost
 
 
 def _number(value: float) -> str:

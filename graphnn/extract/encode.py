@@ -60,25 +60,6 @@ def roles(graph: PriorGraph, inputs: Sequence[str], outputs: Sequence[str]) -> t
     return tuple(served), wanted_out
 
 
-def costs(graph: PriorGraph, edge_cost: Sequence[float] | FloatVector | None) -> FloatVector | None:
-    """Cost of each edge, shape (n_edges,), checked; None stays None (1 each).
-
-    Raises:
-        OptionError: Wrong length, or a cost is negative or not finite.
-    """
-    if edge_cost is None:
-        return None
-    cost = np.array(edge_cost, dtype=np.float64)
-    if cost.shape != (graph.n_edges,):
-        raise OptionError(
-            "edge_cost", cost.shape, f"of shape ({graph.n_edges},)", do="give one cost for each row of to_frame()"
-        )
-    if not np.isfinite(cost).all() or (cost < 0).any():
-        odd = int(np.flatnonzero(~(np.isfinite(cost) & (cost >= 0)))[0])
-        raise OptionError("edge_cost", float(cost[odd]), "finite and at least 0", do=f"correct row {odd} of to_frame()")
-    return cost
-
-
 def encode(
     graph: PriorGraph, inputs: Sequence[str], outputs: Sequence[str], cost: FloatVector | float | None = None
 ) -> Problem:

@@ -11,8 +11,8 @@ import numpy as np
 
 from graphnn import __version__
 from graphnn.errors import NoAnswerInTimeError, OptionError
-from graphnn.extract.dag import Dag, Proof
-from graphnn.extract.encode import FloatVector, costs, encode, roles
+from graphnn.extract.dag import Dag, Proof, check_cost
+from graphnn.extract.encode import FloatVector, encode, roles
 from graphnn.extract.shortest import shortest_path_edges
 from graphnn.extract.verify import verify_dag
 from graphnn.graph.prior import PriorGraph, as_names
@@ -77,13 +77,13 @@ def extract_dag(
         may be left out with costs >= 0 is shown in docs/correctness.md.
     """
     started = time.monotonic()
-    _check_options(objective, method, solver, time_limit_s)
+    _check_options(objective, method, solver, time_limit_s, seed)
     inputs, outputs = roles(graph, as_names(inputs, role="inputs"), as_names(outputs, role="outputs"))
     if objective != "min_edges" and edge_cost is not None:
         raise OptionError(
             "edge_cost", "an array", f"None with objective={objective!r}", do="costs belong to 'min_edges'"
         )
-    cost = costs(graph, edge_cost)
+    cost = None if edge_cost is None else check_cost(edge_cost, n_edges=graph.n_edges)
     if objective == "shortest_paths":
         kept = np.flatnonzero(shortest_path_edges(graph, graph.indices(inputs), graph.indices(outputs)))
         proof = _constructed(kept, started)
@@ -103,7 +103,7 @@ def extract_dag(
     return replace(dag, origin=_origin(graph))
 
 
-def _check_options(objective: str, method: str, solver: str, time_limit_s: float | None) -> None:
+def _check_options(objective: str, method: str, solver: str, time_limit_s: float | None, seed: object) -> None:
     for option, value, known in (
         ("objective", objective, OBJECTIVES),
         ("method", method, METHODS),
@@ -115,6 +115,8 @@ def _check_options(objective: str, method: str, solver: str, time_limit_s: float
         raise OptionError("solver", solver, f"one that is installed ({', '.join(available())})")
     if time_limit_s is not None and not time_limit_s > 0:
         raise OptionError("time_limit_s", time_limit_s, "a number of seconds > 0, or None for no limit")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise OptionError("seed", seed, "a whole number of at least 0")
     if objective == "max_edges" and method == "steiner":
         raise OptionError("method", method, "'auto' or 'milp' with objective='max_edges'")
 

@@ -94,6 +94,8 @@ def _check_proof(dag: Dag) -> None:
         raise VerificationError(
             "objective", f"expected {cost:g}, what the edges cost, but the proof says {proof.objective:g}"
         )
+    if proof.bound is not None and not math.isfinite(proof.bound):
+        raise VerificationError("bound", f"expected a finite bound, got {proof.bound}")
     if proof.bound is None:
         if proof.is_optimal:
             raise VerificationError("bound", "expected a bound beside the word optimal, got none")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from graphnn.errors import FormatError, MissingFileError, OptionError, OutputExistsError
 
@@ -36,6 +39,62 @@ def read_text(path: str | Path, *, what: str) -> str:
         raise FormatError(
             f"expected {what} in UTF-8 text, got other bytes at offset {error.start}; convert it", path=path
         ) from error
+
+
+def read_rows(path: str | Path, *, what: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line of a delimited table, header first; all have as many fields as the header.
+
+    The delimiter (tab, comma or semicolon) is read off the header. Names in the header and in the first column are
+    stripped; empty lines are skipped. Lines are read one by one: the table never stands in memory as text.
+
+    Args:
+        path: The file, plain or ".gz".
+        what: What it should be, for messages.
+
+    Yields:
+        Number of the (last) line of the row, 1 for the first of the file, and its fields.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: The table is empty, cannot be read, has a header of one field, or a line of another length.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(path, what=what)
+    width = 0
+    try:
+        with _open_text(path) as file:
+            header = file.readline()
+            delimiter = max("\t,;", key=header.count)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter)
+            for row in reader:
+                if not any(field.strip() for field in row):
+                    continue
+                if not width:
+                    width, row = len(row), [name.strip() for name in row]
+                if len(row) != width or width < 2:
+                    raise FormatError(_width_message(what, width=width, got=len(row)), path=path, line=reader.line_num)
+                yield reader.line_num, [row[0].strip(), *row[1:]]
+    except UnicodeDecodeError as error:
+        raise FormatError(f"expected {what} in UTF-8 text, got other bytes; convert it", path=path) from error
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise FormatError(f"expected {what}, but it cannot be read ({error}); check the file", path=path) from error
+    if not width:
+        raise FormatError(f"expected {what}, got an empty file; is this the right file?", path=path)
+
+
+def _open_text(path: Path) -> TextIO:
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _width_message(what: str, *, width: int, got: int) -> str:
+    if width < 2:
+        return f"expected {what} with at least two columns, got one; separate them by tabs or commas"
+    hint = "write.table of R needs col.names=NA" if got == width + 1 else "quote names that hold the delimiter"
+    return f"expected {width:,} fields as in the header, got {got:,}; {hint}"
 
 
 def check_output(path: str | Path, *, force: bool) -> Path:

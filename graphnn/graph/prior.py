@@ -152,15 +152,16 @@ class PriorGraph:
         """
         rows = list(tuples)
         for position, row in enumerate(rows, start=1):
-            if isinstance(row, str) or len(row) != 3:
+            if not isinstance(row, tuple | list) or len(row) != 3:
                 raise FormatError(
                     f"expected (source, interaction, target), got {row!r} at position {position}; give three fields"
                 )
-        signs: dict[object, int] = {}
-        for _, word, _ in rows:
+        signs: dict[str, int] = {}
+        words = [str(row[1]) for row in rows]
+        for word in words:
             if word not in signs:
                 signs[word] = parse_interaction(word)
-        return cls.from_edges([row[0] for row in rows], [row[2] for row in rows], [signs[row[1]] for row in rows])
+        return cls.from_edges([row[0] for row in rows], [row[2] for row in rows], [signs[word] for word in words])
 
     @classmethod
     def from_edges(
@@ -184,15 +185,27 @@ class PriorGraph:
             isolated: Names of further vertices, with or without edges.
 
         Raises:
-            FormatError: A name is empty or not a string.
+            FormatError: A name is empty or not a string, an interaction is none, or columns differ in length.
         """
         import pandas as pd
 
+        if not len(sources) == len(targets) == len(interactions):
+            raise FormatError(
+                f"expected columns of one length, got {len(sources)} sources, {len(targets)} targets and "
+                f"{len(interactions)} interactions"
+            )
+        signs = np.asarray(interactions)
+        odd = signs[~np.isin(signs, (-1, 0, 1))]
+        if len(odd):
+            raise FormatError(f"expected interactions 1, -1 or 0, got {odd[0]}; use parse_interaction for words")
         labels = np.empty(2 * len(sources) + len(isolated), dtype=object)
         labels[: len(sources)] = sources
         labels[len(sources) : 2 * len(sources)] = targets
         labels[2 * len(sources) :] = isolated
-        codes, unique = pd.factorize(labels, use_na_sentinel=False)
+        try:
+            codes, unique = pd.factorize(labels, use_na_sentinel=False)
+        except TypeError as error:
+            raise FormatError(f"expected every vertex name to be a string, got another type ({error})") from error
         for name in unique:
             if not isinstance(name, str) or not name:
                 raise FormatError(
@@ -202,7 +215,7 @@ class PriorGraph:
         rank = {name: index for index, name in enumerate(nodes)}
         index = np.fromiter((rank[name] for name in unique), dtype=np.int64, count=len(unique))[codes]
         tails, heads = index[: len(sources)], index[len(sources) : 2 * len(sources)]
-        return _simple_graph(nodes, tails, heads, np.asarray(interactions, dtype=np.int8))
+        return _simple_graph(nodes, tails, heads, signs.astype(np.int8))
 
     @classmethod
     def from_networkx(cls, graph: nx.DiGraph, *, interaction: str = "interaction") -> PriorGraph:

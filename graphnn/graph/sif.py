@@ -27,20 +27,21 @@ def read_sif(path: str | Path) -> PriorGraph:
             unknown; the line is named.
     """
     text = read_text(path, what="a SIF file")
-    delimiter = "\t" if "\t" in text else None
+    lines = text.splitlines()
+    delimiter = "\t" if any("\t" in line for line in lines if not line.startswith("#")) else None
     sources: list[str] = []
     targets: list[str] = []
     signs: list[int] = []
     isolated: list[str] = []
     known: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.startswith("#") or not line.strip():
             continue
         fields = [field.strip() for field in line.rstrip("\t ").split(delimiter)]
-        if len(fields) == 1 and fields[0]:
+        if len(fields) == 1 and len(line.split()) < 3:
             isolated.append(fields[0])
             continue
-        if len(fields) == 2 or not all(fields):
+        if len(fields) < 3 or not all(fields):
             raise FormatError(
                 f"expected 'source interaction target', got {len(fields)} fields {line.strip()!r}; "
                 f"separate the fields by {'tabs, as elsewhere in this file' if delimiter else 'tabs or blanks'}",
@@ -64,7 +65,14 @@ def sif_bytes(graph: PriorGraph, *, compress: bool = False) -> bytes:
     """The edges as tab-separated `source interaction target` lines, with gzip or without.
 
     The bytes depend on the graph alone (no time stamp). Vertices without edges stand alone on a line.
+
+    Raises:
+        FormatError: A name cannot stand in a SIF file: it begins with `#` or a blank, ends in one, or holds a tab or
+            the end of a line. Such networks keep their names in the JSON of a Dag.
     """
+    for name in graph.nodes:
+        if name.startswith("#") or name != name.strip() or "\t" in name or len(name.splitlines()) != 1:
+            raise FormatError(f"expected names that SIF can hold, got {name!r}; rename it, or write JSON")
     lines = [f"{source}\t{sign}\t{target}" for source, sign, target in graph.to_sif_tuples()]
     touched = {*graph.sources.tolist(), *graph.targets.tolist()}
     lines += [name for index, name in enumerate(graph.nodes) if index not in touched]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from graphnn.errors import FormatError
-from graphnn.graph.files import read_text
+from graphnn.errors import FormatError, OptionError
+from graphnn.graph.files import read_rows
 from graphnn.graph.interaction import parse_interaction, sign_of_weight
 from graphnn.graph.prior import PriorGraph
 
@@ -34,8 +32,8 @@ def read_edge_table(
 
     The sign comes from the first of these that is given or found: `interaction` (1, -1, 0 or words), `weight` (its
     sign, as in decoupler), `stimulation` with `inhibition` (flags, as OmniPath's `is_stimulation`, `is_inhibition`;
-    both or neither set means unknown). Columns of these default names are used where they exist. Where there is no
-    such column every interaction is 0 (unknown).
+    both or neither set means unknown). Where none is given, columns of these names are used if they exist. Where
+    there is no such column every interaction is 0 (unknown).
 
     Args:
         path: CSV or TSV file (the delimiter is read off the header; ".gz" is gzip), or a DataFrame.
@@ -48,11 +46,15 @@ def read_edge_table(
 
     Raises:
         MissingFileError: There is no such file.
-        FormatError: A named column is missing, a name is empty, or a sign cannot be read; row 2 is the first after
-            the header.
+        FormatError: A named column is missing or there twice, a name is empty, or a sign cannot be read; the line is
+            named (for a DataFrame its first row is line 2).
+        OptionError: One of `stimulation` and `inhibition` was given without the other.
     """
     name = None if isinstance(path, pd.DataFrame) else path
-    table = path if isinstance(path, pd.DataFrame) else _read_table(path)
+    table = path.set_axis(range(2, len(path) + 2)) if isinstance(path, pd.DataFrame) else _read_table(path)
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise FormatError(f"expected columns with names of their own, got {twice[0]!r} twice; rename one", path=name)
     for column in (source, target, interaction, weight, stimulation, inhibition):
         if column is not None and column not in table.columns:
             raise FormatError(
@@ -60,43 +62,32 @@ def read_edge_table(
                 "source=..., target=..., interaction=...",
                 path=name,
             )
+    if (stimulation is None) != (inhibition is None):
+        raise OptionError("stimulation and inhibition", (stimulation, inhibition), "given together or not at all")
     if not len(table):
         raise FormatError("expected at least one edge, got a header only; is this the right file?", path=name)
     ends = {column: _names(table[column], path=name) for column in (source, target)}
 
-    def find(given: str | None, usual: str) -> str | None:
-        return given if given is not None else usual if usual in table.columns else None
-
-    signs = _signs(
-        table,
-        interaction=find(interaction, "interaction"),
-        weight=find(weight, "weight"),
-        flags=(find(stimulation, "is_stimulation"), find(inhibition, "is_inhibition")),
-        path=name,
-    )
+    asked = [interaction, weight, stimulation, inhibition]
+    if asked == [None] * 4:
+        usual = ("interaction", "weight", "is_stimulation", "is_inhibition")
+        asked = [column if column in table.columns else None for column in usual]
+    signs = _signs(table, interaction=asked[0], weight=asked[1], flags=(asked[2], asked[3]), path=name)
     return PriorGraph.from_edges(ends[source], ends[target], signs)
 
 
 def _read_table(path: str | Path) -> pd.DataFrame:
-    text = read_text(path, what="an edge table")
-    if not text.strip():
-        raise FormatError("expected a table with a header, got an empty file; is this the right file?", path=path)
-    header = text.splitlines()[0]
-    delimiter = max("\t,;", key=header.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
-    for number, row in enumerate(rows, start=1):
-        if row and len(row) != len(rows[0]):
-            raise FormatError(
-                f"expected {len(rows[0])} fields as in the header, got {len(row)}; quote names that hold the delimiter",
-                path=path,
-                line=number,
-            )
-    return pd.DataFrame([row for row in rows[1:] if row], columns=[field.strip() for field in rows[0]], dtype=object)
+    """The table as text, indexed by the number of each row's line."""
+    rows = read_rows(path, what="an edge table")
+    _, header = next(rows)
+    numbered = list(rows)
+    lines = pd.Index([line for line, _ in numbered], dtype=np.int64)
+    return pd.DataFrame([fields for _, fields in numbered], index=lines, columns=header, dtype=object)
 
 
 def _names(column: pd.Series, *, path: str | Path | None) -> list[str]:
     names = [value.strip() if isinstance(value, str) else value for value in column]
-    for row, value in enumerate(names, start=2):
+    for row, value in zip(column.index, names, strict=True):
         if not isinstance(value, str) or not value:
             raise FormatError(
                 f"expected a name in column {column.name!r}, got {value!r}; fill it or delete the row",
@@ -127,7 +118,7 @@ def _signs(
 
 def _by_row(column: pd.Series, read: Callable[[object], int], *, path: str | Path | None) -> list[int]:
     known: dict[object, int] = {}
-    for row, value in enumerate(column, start=2):
+    for row, value in zip(column.index.tolist(), column, strict=True):
         if value not in known:
             try:
                 known[value] = read(value)

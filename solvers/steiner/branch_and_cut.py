@@ -27,6 +27,7 @@ from solvers.steiner.paths import join_by_paths
 CUTS_A_ROUND = 60
 TAIL_ROUNDS = 8  # the linear program is left when its bound moved by less than TAIL_GAIN in so many rounds
 TAIL_GAIN = 1e-4
+SLACK = 1e-6  # HiGHS works to this: a bound so near an integer is that integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ class _Search:
             chosen = self.open[x > 0.5]
             cuts = integer_cuts(self.instance, chosen)
             if not cuts:
-                self._try(chosen)
+                self._try(self._spanned(chosen))
                 return
             self._try(self._rounded(x))
             if not sum(self._add(cut) for cut in cuts):
@@ -181,6 +182,12 @@ class _Search:
         lengths = self.instance.costs * (1.0 - np.clip(self._spread(x), 0.0, 1.0))
         return without_needless(self.instance, join_by_paths(self.instance, lengths))
 
+    def _spanned(self, chosen: IntVector) -> IntVector:
+        """An arborescence over the chosen arcs and the free ones, which the model takes for granted."""
+        usable = self.instance.costs == 0
+        usable[chosen] = True
+        return join_by_paths(self.instance, np.where(usable, self.instance.costs, np.inf))
+
     def _try(self, arcs: IntVector) -> None:
         cost = cost_of_arcs(self.instance, arcs)
         if cost < self.cost:
@@ -189,9 +196,9 @@ class _Search:
 
     def _raise_bound(self, value: float) -> None:
         """Take over a bound on what the open arcs allow; beyond them only the best answer is left."""
-        value = math.ceil(value - 1e-6) if self.integral else value
+        value = math.ceil(value - max(SLACK, 1e-7 * abs(value))) if self.integral else value
         value = min(value, self.cost)
-        if not self.integral and value >= self.cost - 1e-9 * max(1.0, abs(self.cost)):
+        if not self.integral and value >= self.cost * (1 - 1e-9):
             value = self.cost
         if value > self.bound:
             self.bound = float(value)
@@ -199,7 +206,7 @@ class _Search:
 
     def _to_beat(self) -> float:
         """Answers at or above this are no improvement."""
-        return self.cost - 1 + 1e-6 if self.integral else self.cost - 1e-9 * max(1.0, abs(self.cost))
+        return self.cost - 1 + SLACK if self.integral else self.cost * (1 - 1e-9)
 
     def _report(self) -> None:
         if self.on_progress is not None:

@@ -37,7 +37,7 @@ def test_drawn_networks_agree_with_the_oracle(dag):
     np.testing.assert_allclose(got, expected_of(model, dag, data), atol=2e-6)
 
 
-@pytest.mark.parametrize("hidden", ["tanh", "relu", "linear", "sigmoid"])
+@pytest.mark.parametrize("hidden", ["elu", "tanh", "relu", "linear", "sigmoid"])
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_activations_reach_the_vertices_they_name(hidden, task):
     dag = everything()

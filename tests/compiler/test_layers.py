@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from graphnn.compiler.backend import keras
+from graphnn.compiler.initial import SPREAD
 from graphnn.compiler.layers import EdgeDense, MaskedDense
 from graphnn.compiler.level import Level
 from graphnn.compiler.noise import keep_mask
@@ -29,12 +30,11 @@ def level_of_mask(mask: np.ndarray) -> tuple[Level, np.ndarray]:
         target_column=targets,
         interaction=np.zeros(len(sources), dtype=np.int64),
     )
-    return level, mask.sum(axis=1).astype(int)[sources]
+    return level
 
 
 def edge_layer(mask: np.ndarray = MASK, **options) -> EdgeDense:
-    level, fan_out = level_of_mask(mask)
-    return EdgeDense(level, number=1, fan_out=fan_out, **options)
+    return EdgeDense(level_of_mask(mask), number=1, **options)
 
 
 def test_edge_kernel_equals_masked_kernel():
@@ -130,17 +130,15 @@ def test_wrong_widths_and_options_are_refused():
         edge_layer(dropout=1.0)
     with pytest.raises(OptionError):
         edge_layer(dropout_on="Edges")
-    with pytest.raises(OptionError):
-        EdgeDense(level_of_mask(MASK)[0], number=1, fan_out=[1])
 
 
-def test_live_fans_bound_the_initial_kernel():
+def test_the_live_fan_in_sets_the_initial_kernel():
     layer = edge_layer(seed=5)
     layer.build([(None, 4)])
     level = layer.level
-    limit = np.sqrt(6 / (MASK.sum(axis=0)[level.target_column] + MASK.sum(axis=1)[level.source_column]))
     kernel = np.asarray(layer.kernel.value)
-    assert (np.abs(kernel) <= limit).all()
+    relative = kernel * np.sqrt(MASK.sum(axis=0)[level.target_column])
+    assert (np.abs(relative - 1) <= SPREAD + 1e-6).all()
     assert np.array_equal(kernel, layer.initial_weights(5)[0])
     assert not np.array_equal(kernel, layer.initial_weights(6)[0])
     assert (np.asarray(layer.bias.value) == 0).all()

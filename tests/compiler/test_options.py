@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from graphnn.compiler.initial import dropout_state, initial_kernel
+from graphnn.compiler.initial import SPREAD, dropout_state, initial_kernel, live_glorot
 from graphnn.compiler.options import NetworkOptions
 from graphnn.errors import OptionError
 
@@ -55,16 +55,25 @@ def test_dictionary_both_ways_and_unknown_keys():
         NetworkOptions.from_dict({"kernel_L1": 0.1})
 
 
-def test_initial_kernel_is_uniform_within_live_fans():
-    fan_in, fan_out = np.full(20_000, 3), np.full(20_000, 9)
-    kernel = initial_kernel(fan_in, fan_out, seed=1, level=2)
+def test_initial_kernel_is_positive_and_scaled_by_the_live_fan_in():
+    fan_in = np.repeat([1, 4], 20_000)
+    kernel = initial_kernel(fan_in, seed=1, level=2)
+    relative = kernel * np.sqrt(fan_in)
+    assert (np.abs(relative - 1) <= SPREAD + 1e-6).all()
+    assert relative.mean() == pytest.approx(1, rel=0.01)
+    assert relative.std() == pytest.approx(SPREAD / math.sqrt(3), rel=0.02)
+    assert kernel.dtype == np.float32
+    assert np.array_equal(kernel, initial_kernel(fan_in, seed=1, level=2))
+    assert not np.array_equal(kernel, initial_kernel(fan_in, seed=2, level=2))
+    assert not np.array_equal(kernel, initial_kernel(fan_in, seed=1, level=3))
+
+
+def test_live_glorot_is_uniform_within_live_fans():
+    kernel = live_glorot(np.full(20_000, 3), np.full(20_000, 9), seed=1)
     limit = math.sqrt(6 / 12)
     assert np.abs(kernel).max() <= limit
     assert kernel.std() == pytest.approx(limit / math.sqrt(3), rel=0.02)
-    assert kernel.dtype == np.float32
-    assert np.array_equal(kernel, initial_kernel(fan_in, fan_out, seed=1, level=2))
-    assert not np.array_equal(kernel, initial_kernel(fan_in, fan_out, seed=2, level=2))
-    assert not np.array_equal(kernel, initial_kernel(fan_in, fan_out, seed=1, level=3))
+    assert np.array_equal(kernel, live_glorot(np.full(20_000, 3), np.full(20_000, 9), seed=1))
 
 
 def test_dropout_states_differ_between_levels_and_seeds_and_fit_a_signed_integer():

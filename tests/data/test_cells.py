@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from graphnn.data.cells import Cells, as_cells, is_anndata, read_cells
+from graphnn.data.cells import Cells, as_cells, is_anndata
+from graphnn.data.read import read_cells
 from graphnn.errors import DataError, FormatError, MissingFileError, MissingPackageError, OptionError
 from graphnn.graph.sif import read_sif
 from tests.real_data import real_data
@@ -496,7 +497,7 @@ def test_a_table_written_by_pandas_comes_back(tmp_path):
         ("", "empty file", None),
         ("\n \n", "empty file", None),
         ("barcode,A\n", "header only", None),
-        ("barcode\nc1\n", "got one column", 1),
+        ("barcode\nc1\n", "got one;", 1),
         ("barcode,A,B\nc1,1,2\nc2,1\n", "expected 3 fields as in the header, got 2", 3),
         ("A,B\nc1,1,2\n", "write.table", 2),
         ("barcode,A,B\nc1,1,2\nc2,1,NA\n", "column 'B' of row 'c2', got 'NA'", 3),

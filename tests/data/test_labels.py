@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphnn.data.cells import Cells, read_cells
+from graphnn.data.cells import Cells
 from graphnn.data.labels import check_binary, labels_from_anndata, match_labels, read_labels
+from graphnn.data.read import read_cells
 from graphnn.errors import DataError, FormatError, MissingFileError, OptionError
 from tests.real_data import real_data
 
@@ -48,7 +49,7 @@ def test_outputs_choose_and_order_the_columns(tmp_path):
     [
         ("", "empty file", None),
         ("barcode,y\n", "header only", None),
-        ("barcode\nc1\n", "one column", 1),
+        ("barcode\nc1\n", "got one;", 1),
         ("barcode,y\nc1,1\nc2,B cell\n", "column 'y', got 'B cell'", 3),
         ("barcode,y\nc1,\n", "got ''", 2),
         ("barcode,y\nc1,nan\n", "got 'nan'", 2),

@@ -10,7 +10,7 @@ from hypothesis import given
 
 import graphnn as gn
 from graphnn.errors import FormatError, MissingFileError
-from graphnn.graph.sif import write_sif
+from graphnn.graph.sif import sif_bytes
 from tests.oracles.strategies import PriorCase, prior_cases
 
 TRIANGLE = [("a", 1, "b"), ("a", -1, "c"), ("b", 0, "c")]
@@ -141,27 +141,27 @@ def test_an_edge_with_blanks_in_a_file_with_tabs_is_not_read_as_a_vertex(sif):
 
 @given(case=prior_cases())
 def test_what_is_written_is_read_back(case: PriorCase, tmp_path_factory):
-    graph = gn.PriorGraph.from_sif_tuples([row for row in case.triples if not row[0].startswith("#")])
+    graph = gn.PriorGraph.from_sif_tuples([row for row in case.triples if not (row[0] + row[2]).count("#")])
     if not graph.n_edges:
         return
     for name in ("net.sif", "net.sif.gz"):
         path = tmp_path_factory.mktemp("sif") / name
-        write_sif(graph, path)
+        path.write_bytes(sif_bytes(graph, compress=name.endswith(".gz")))
         assert gn.read_sif(path) == graph
 
 
-def test_writing_twice_gives_the_same_bytes(tmp_path):
+def test_writing_twice_gives_the_same_bytes():
     graph = gn.PriorGraph.from_sif_tuples(TRIANGLE)
-    for name in ("one.sif.gz", "two.sif.gz"):
-        write_sif(graph, tmp_path / name)
-    assert (tmp_path / "one.sif.gz").read_bytes() == (tmp_path / "two.sif.gz").read_bytes()
+    assert sif_bytes(graph) == b"a\t1\tb\na\t-1\tc\nb\t0\tc\n"
+    assert sif_bytes(graph, compress=True) == sif_bytes(graph, compress=True)
+    assert gzip.decompress(sif_bytes(graph, compress=True)) == sif_bytes(graph)
 
 
 @pytest.mark.parametrize("name", ["#7", "two\tfields", "two\nlines", " padded ", "next\x85line"])
 def test_a_name_that_sif_cannot_hold_is_never_lost_in_silence(name, tmp_path):
     graph = gn.PriorGraph.from_sif_tuples([(name, 1, "b"), ("b", 1, "c")])
     try:
-        write_sif(graph, tmp_path / "net.sif")
+        (tmp_path / "net.sif").write_bytes(sif_bytes(graph))
     except FormatError:
         return
     assert gn.read_sif(tmp_path / "net.sif") == graph

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 FUNCTIONS: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
+    "elu": lambda total: total if total > 0 else math.expm1(total),
     "linear": lambda value: value,
     "relu": lambda value: max(value, 0.0),
     "sigmoid": lambda value: 1 / (1 + math.exp(-value)),
@@ -19,7 +20,7 @@ def forward(
     measured: Mapping[str, float],
     outputs: Sequence[str],
     *,
-    hidden_activation: str = "tanh",
+    hidden_activation: str = "elu",
     output_activation: str = "sigmoid",
 ) -> dict[str, float]:
     """Value of every vertex for one cell.
