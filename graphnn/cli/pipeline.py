@@ -132,9 +132,7 @@ def run_job(
                 seed=job.seed,
                 on_progress=report,
             )
-        screen.print(
-            f"{name.capitalize()} network: {networks[name].graph.n_edges:,} edges. {networks[name].proof.sentence()}"
-        )
+        screen.print(f"{name.capitalize()} network: {networks[name].proof.sentence()}")
     with training_bar(screen) as progress:
         comparison = compare(
             networks["full"],
