@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from graphnn.evaluate.compare import TrainingProgress
+if TYPE_CHECKING:
+    from graphnn.evaluate.compare import TrainingProgress
 
 
 @contextmanager
