@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 DEMO_OUT ?= demo-report
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench wheel clean
+.PHONY: help demo test test-slow lint docs bench wheel clean
 
 help:
 	@echo "make demo       run the whole job on data that ship with the package, write $(DEMO_OUT)/report.html"
 	@echo "make test       lint, types and tests"
 	@echo "make test-slow  the long tests as well"
+	@echo "make docs       build the documentation into build/site"
 	@echo "make bench      time the main job on the real networks, where they are present"
 	@echo "make wheel      build the wheel into dist/"
 	@echo "make clean      remove everything that make made"
@@ -41,6 +42,13 @@ test: lint
 
 test-slow: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+$(VENV)/.docs-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
+docs: $(VENV)/.docs-installed
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m benchmarks.main_job

@@ -24,6 +24,9 @@ _HOME = {
     "NetworkOptions": "graphnn.compiler.options",
     "compile_network": "graphnn.compiler.model",
     "plan_of": "graphnn.compiler.model",
+    "align": "graphnn.compiler.model",
+    "weights_frame": "graphnn.compiler.model",
+    "bias_frame": "graphnn.compiler.model",
     "save_bundle": "graphnn.compiler.bundle",
     "load_bundle": "graphnn.compiler.bundle",
     "TrainingOptions": "graphnn.evaluate.options",
@@ -33,6 +36,7 @@ _HOME = {
     "read_cells": "graphnn.data.read",
     "read_labels": "graphnn.data.labels",
     "simulate_cells": "graphnn.data.simulate",
+    "SimulationOptions": "graphnn.data.simulate",
     "GraphnnError": "graphnn.errors",
 }
 
@@ -45,8 +49,11 @@ __all__ = [
     "NetworkOptions",
     "PriorGraph",
     "Proof",
+    "SimulationOptions",
     "TrainingOptions",
     "__version__",
+    "align",
+    "bias_frame",
     "check",
     "compare",
     "compile_network",
@@ -61,6 +68,7 @@ __all__ = [
     "save_bundle",
     "simulate_cells",
     "verify_dag",
+    "weights_frame",
 ]
 
 
@@ -78,13 +86,13 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from graphnn.compiler.bundle import load_bundle, save_bundle
-    from graphnn.compiler.model import compile_network, plan_of
+    from graphnn.compiler.model import align, bias_frame, compile_network, plan_of, weights_frame
     from graphnn.compiler.options import NetworkOptions
     from graphnn.compiler.plan import LayerPlan, plan_layers
     from graphnn.data.cells import Cells
     from graphnn.data.labels import read_labels
     from graphnn.data.read import read_cells
-    from graphnn.data.simulate import simulate_cells
+    from graphnn.data.simulate import SimulationOptions, simulate_cells
     from graphnn.errors import GraphnnError
     from graphnn.evaluate.compare import Comparison, compare
     from graphnn.evaluate.options import TrainingOptions

@@ -1,6 +1,6 @@
 """`python -m graphnn` is `graphnn`."""
 
-from graphnn.cli.app import main
+from graphnn.cli.main import main
 
 if __name__ == "__main__":
     main()

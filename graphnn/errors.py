@@ -7,6 +7,7 @@ kept as attributes too, so that a program need not read the sentence. This modul
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,19 @@ class NoAnswerInTimeError(GraphnnError, TimeoutError):
         )
 
 
+class SolverFailedError(GraphnnError, RuntimeError):
+    """An engine failed, or its answer did not pass the check; nothing of it is used."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"expected a network from the solver, got: {reason}; try another method or solver and report this"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason,)
+
+
 class CycleError(GraphnnError, ValueError):
     """A graph that must be acyclic is not; `cycle` lists its nodes in order."""
 
@@ -195,6 +209,15 @@ def quoted(names: Sequence[object], *, limit: int = 5) -> str:
     shown = ", ".join(repr(str(name)) for name in list(names)[:limit])
     rest = len(names) - limit
     return shown + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def did_you_mean(names: Sequence[str], known: Sequence[str]) -> str:
+    """A question to end a message with, where the first of the wrong names is close to a known one; else nothing."""
+    if not names:
+        return ""
+    folded = {other.casefold(): other for other in known}
+    close = get_close_matches(names[0].casefold(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""
 
 
 def _are(names: Sequence[object]) -> str:

@@ -19,6 +19,7 @@ app = typer.Typer(
     name="graphnn",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: nothing in it is markup, and no name is cut in a narrow window
     add_completion=False,
     help="Provably minimal prior knowledge networks, compiled to Keras models and compared honestly.\n\n"
     "Exit codes: 0 done, 1 failure, 2 usage, 3 no feasible network, 4 stopped at a limit with an answer.",
@@ -45,8 +46,3 @@ def _root(
     ] = False,
 ) -> None:
     """Options of the command itself."""
-
-
-def main() -> None:
-    """Entry point of the installed command."""
-    app()

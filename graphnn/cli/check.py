@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import typer
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from graphnn.cli.common import (
     Force,
@@ -21,7 +23,6 @@ from graphnn.cli.common import (
     Source,
     Target,
     choose_inputs,
-    console,
     names_of,
     print_json,
     read_network,
@@ -60,13 +61,16 @@ def check(
         write_whole(out, (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode(), force=force)
     if json_:
         print_json(data)
-    console(quiet=quiet).print(_table(found))
+    elif not quiet:
+        Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(_table(found))
     if not found.ok:
         raise typer.Exit(3)
 
 
 def _table(found: Check) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
     for finding in found.findings:
-        table.add_row(f"[{_STYLE[finding.level]}]{finding.level}[/]", finding.topic, finding.sentence)
+        table.add_row(Text(finding.level, style=_STYLE[finding.level]), finding.topic, finding.sentence)
     return table

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from graphnn.cli.main import INTERRUPTED
 from graphnn.errors import FormatError, GraphnnError, OptionError
 from graphnn.graph.files import read_text
 from graphnn.graph.prior import PriorGraph
@@ -21,17 +22,20 @@ from graphnn.graph.sif import read_sif
 P = ParamSpec("P")
 
 LIMIT = 4  # exit code: stopped at a limit with an answer
-INTERRUPTED = 130
 
 Network = Annotated[Path, typer.Argument(help="Prior knowledge network: SIF, or an edge table (.csv, .tsv); .gz too.")]
 Outputs = Annotated[str, typer.Option("--outputs", "-o", help="Predicted vertices, separated by commas.")]
 Inputs = Annotated[str | None, typer.Option("--inputs", "-i", help="Measured vertices, separated by commas.")]
 InputsFile = Annotated[Path | None, typer.Option(help="File with one measured vertex a line.")]
 InputSuffix = Annotated[
-    str | None, typer.Option(help="All vertices that end so are inputs; a gene's name is what stands before it.")
+    str | None,
+    typer.Option(
+        help="All vertices that end so are inputs, unless --inputs or --inputs-file name them; "
+        "the column that feeds an input is called what stands before it."
+    ),
 ]
-Source = Annotated[str | None, typer.Option(help="Edge table: column with the tail of each edge [source].")]
-Target = Annotated[str | None, typer.Option(help="Edge table: column with the head of each edge [target].")]
+Source = Annotated[str | None, typer.Option(help="Edge table: column with the tail of each edge (default: source).")]
+Target = Annotated[str | None, typer.Option(help="Edge table: column with the head of each edge (default: target).")]
 Out = Annotated[Path | None, typer.Option(help="Where to write the result.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages, errors only.")]
@@ -39,12 +43,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to 
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn; recorded in the JSON.")]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds for each extraction; none by default.")]
 Method = Annotated[str, typer.Option(help="auto, steiner or milp.")]
-Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy.")]
+Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy; the last two mean method milp.")]
 
 
 def console(*, quiet: bool = False) -> Console:
     """Messages for people, on stderr."""
-    return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+    return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def verb(function: Callable[P, None]) -> Callable[P, None]:
@@ -55,21 +59,29 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except GraphnnError as error:
-            console().print(f"[bold red]error:[/] {escape(str(error))}")
+            fail(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            console().print("[bold]stopped[/]: nothing was half written")
+            console().print("stopped: nothing was half written")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone; nothing is left to say
             raise typer.Exit(0) from None
+        except OSError as error:
+            fail(f"expected to read and write files, but the system refused ({error}); check rights and space")
+            raise typer.Exit(1) from error
 
     return run
 
 
+def fail(message: str) -> None:
+    """An error in one line on stderr, never silenced."""
+    console().print(Text.assemble(("error: ", "bold red"), message))
+
+
 def read_network(path: Path, *, source: str | None = None, target: str | None = None) -> PriorGraph:
     """Read an edge table if columns are named or the file is called one, else a SIF file."""
-    plain = path.name.removesuffix(".gz")
+    plain = path.name.lower().removesuffix(".gz")
     if source or target or plain.endswith((".csv", ".tsv")):
         from graphnn.graph.tables import read_edge_table
 

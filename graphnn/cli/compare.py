@@ -88,9 +88,13 @@ def compare(
 ) -> None:
     """Compare the full with the compressed network on cells, in cross-validation, and write a report."""
     from graphnn.compiler.options import NetworkOptions
-    from graphnn.evaluate.options import TrainingOptions
+    from graphnn.evaluate.options import TrainingOptions, check_protocol
+    from graphnn.extract.extract import check_extraction
 
     check_time_limit(time_limit)
+    check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
+    for chosen in (objective, full_objective):
+        check_extraction(chosen, method="auto" if chosen == "max_edges" else method, solver=solver, seed=seed)
     if (labels is None) == (label is None):
         raise OptionError("labels", labels or label, "given once", do="use --labels FILE, or --label COLUMN with .h5ad")
     training = TrainingOptions(
@@ -138,13 +142,15 @@ def compare(
     )
     screen.print(f"Read {cells.name}: {table.n_cells:,} cells, {table.n_genes:,} genes.")
     table, note = normalized(table, normalize, screen)
-    comparison, networks, notes = run_job(graph, table, truth, job, screen)
+    comparison, networks, unmeasured = run_job(graph, table, truth, job, screen)
     described = Context(
         pkn=network.name,
+        graph=graph,
         cells=cells.name,
         n_inputs_requested=len(set(job.inputs)),
         command=_command(context),
-        notes=(note, *notes),
+        unmeasured=unmeasured,
+        notes=(note,),
     )
     payload = write_results(comparison, networks, out, described, force=force)
     if json_:
@@ -162,7 +168,7 @@ def _cells_and_labels(
     from graphnn.data.read import read_cells
 
     if labels is not None:
-        return read_cells(path, **how), read_labels(labels, outputs=outputs)  # type: ignore[arg-type]
+        return read_cells(path, **how), read_labels(labels)  # type: ignore[arg-type]
     if path.suffix != ".h5ad":
         raise OptionError("--label", label, "given with a .h5ad file only", do="use --labels FILE")
     import anndata

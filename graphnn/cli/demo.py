@@ -41,14 +41,16 @@ def demo(
     )
     cells, note = normalize(simulation.to_cells(), "auto", screen)
     job = Job(inputs=inputs, outputs=[DEMO_OUTPUT], suffix=INPUT_SUFFIX, seed=seed)
-    comparison, networks, notes = run_job(graph, cells, simulation.labels, job, screen)
+    comparison, networks, unmeasured = run_job(graph, cells, simulation.labels, job, screen)
     context = Context(
         title="graphnn demo: T-cell receptor network, simulated cells",
         pkn="demo network (T-cell receptor, from the literature)",
         cells=f"{n_cells} simulated cells",
+        graph=graph,
         n_inputs_requested=len(inputs),
         command=f"graphnn demo --n-cells {n_cells} --seed {seed}",
-        notes=(note, *notes, f"Planted truth: {', '.join(simulation.drivers)} drive the label."),
+        unmeasured=unmeasured,
+        notes=(note, f"Planted truth: {', '.join(simulation.drivers)} drive the label."),
         planted=simulation.drivers,
     )
     payload = write_results(comparison, networks, out, context, force=force)
@@ -58,6 +60,8 @@ def demo(
     if json_:
         print_json(payload)
     show(payload, screen)
-    for row in payload["planted"]:
-        screen.print(f"Planted vertex {row['node']}: importance rank {row['rank']} in the {row['network']} network.")
-    screen.print(f"[bold]Report:[/] {(out / 'report.html').resolve()}")
+    ranks = {(row["node"], row["network"]): row["rank"] for row in payload["planted"]}
+    for driver in simulation.drivers:
+        places = [f"{ranks.get((driver, name), 'absent')} in the {name} network" for name in ("full", "compressed")]
+        screen.print(f"Planted vertex {driver}, importance rank: {', '.join(places)}.")
+    screen.print(f"Report: {(out / 'report.html').resolve()}")

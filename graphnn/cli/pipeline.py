@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from graphnn.evaluate.compare import Comparison, compare
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
-from graphnn.graph.files import check_output, write_whole
+from graphnn.graph.files import check_output, write_together
 from graphnn.graph.prior import PriorGraph
 from graphnn.report.payload import Context, make_payload
 from graphnn.report.write import html_bytes, json_bytes
@@ -65,9 +66,12 @@ class Job:
 
 
 def check_folder(folder: Path, files: Sequence[str], *, force: bool) -> None:
-    """Make the folder and refuse, before any work, files in it that would be replaced."""
-    if folder.exists() and not folder.is_dir():
-        raise OptionError("--out", str(folder), "a folder", do="it is a file, so name another place")
+    """Refuse, before any work, a folder that cannot be made and files in it that would be replaced."""
+    for part in (folder, *folder.parents):
+        if part.exists():
+            if not part.is_dir() or not os.access(part, os.W_OK | os.X_OK):
+                raise OptionError("--out", str(folder), "a folder that can be written", do=f"{part} stands in the way")
+            break
     for name in files:
         if folder.is_dir():
             check_output(folder / name, force=force)
@@ -86,33 +90,35 @@ def normalize(cells: Cells, how: str, screen: Console) -> tuple[Cells, str]:
     return cells, note
 
 
-def measured(graph: PriorGraph, cells: Cells, job: Job, screen: Console) -> tuple[list[str], str]:
-    """Inputs that have a column in the cells, and a sentence on the others.
+def measured(graph: PriorGraph, cells: Cells, job: Job, screen: Console) -> tuple[list[str], tuple[str, ...]]:
+    """Inputs that have a column in the cells (and those that are not in the network), and those that have none.
 
     Raises:
         DataError: None has.
     """
     present = [name for name in job.inputs if name in graph]
+    if not present:
+        return list(job.inputs), ()  # pruning says it better
     columns = cells.columns_of(present, suffix=job.suffix)
-    if present and not columns:
+    if not columns:
         raise DataError(
             f"expected a column for at least one of {len(present):,} inputs ({quoted(present)}), but the cells have "
             f"none of them (they have {quoted(cells.genes)}); check --input-suffix and the kind of gene names",
             names=present,
         )
-    missing = len(present) - len(columns)
-    note = f"{len(columns):,} of {len(present):,} inputs of the network have a column in the cells."
-    screen.print(note)
+    unmeasured = tuple(sorted(set(present) - set(columns)))
+    without = f"; without: {quoted(unmeasured)}" if unmeasured else ""
+    screen.print(f"{len(columns):,} of {len(present):,} inputs of the network have a column in the cells{without}.")
     # Names that are not in the network stay in the list, so that pruning reports them.
     absent = [name for name in job.inputs if name not in graph]
-    return [*columns, *absent], note if missing else ""
+    return [*columns, *absent], unmeasured
 
 
 def run_job(
     graph: PriorGraph, cells: Cells, labels: Any, job: Job, screen: Console
-) -> tuple[Comparison, Mapping[str, Dag], list[str]]:
-    """Prune, extract both networks, train and test them; gives the comparison, the networks and notes."""
-    inputs, note = measured(graph, cells, job, screen)
+) -> tuple[Comparison, Mapping[str, Dag], tuple[str, ...]]:
+    """Prune, extract both networks, train and test them; gives both and the inputs without a column."""
+    inputs, unmeasured = measured(graph, cells, job, screen)
     pruned = graph.prune(inputs, job.outputs)
     screen.print(
         f"Pruned to {pruned.n_nodes:,} vertices and {pruned.n_edges:,} edges on input-to-output paths "
@@ -148,7 +154,7 @@ def run_job(
             input_suffix=job.suffix,
             on_progress=progress,
         )
-    return comparison, networks, [note] if note else []
+    return comparison, networks, unmeasured
 
 
 def write_results(
@@ -163,8 +169,7 @@ def write_results(
         "report.html": html_bytes(payload),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in contents.items():
-        write_whole(folder / name, data, force=force)
+    write_together({folder / name: data for name, data in contents.items()}, force=force)
     return payload
 
 

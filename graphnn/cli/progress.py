@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
     from graphnn.evaluate.compare import TrainingProgress
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 @contextmanager
 def solver_line(screen: Console, objective: str) -> Iterator[Callable[[Any], None]]:
     """A status line with best cost, bound, gap and seconds; gives the callback that feeds it."""
-    with screen.status(f"extracting: {objective}") as status:
+    with screen.status(Text(f"extracting: {objective}")) as status:
 
         def report(moment: Any) -> None:
             best = "none yet" if moment.incumbent is None else f"{abs(moment.incumbent):,.6g}"
             gap = ""
             if moment.incumbent:
                 gap = f", gap {100 * abs(moment.incumbent - moment.bound) / abs(moment.incumbent):.2f} %"
-            status.update(f"extracting: best {best}, bound {abs(moment.bound):,.6g}{gap}, {moment.seconds:.0f} s")
+            status.update(Text(f"extracting: best {best}, bound {abs(moment.bound):,.6g}{gap}, {moment.seconds:.0f} s"))
 
         yield report
 
@@ -35,7 +36,7 @@ def training_bar(screen: Console) -> Iterator[Callable[[TrainingProgress], None]
         TextColumn("training"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[what]}"),
+        TextColumn("{task.fields[what]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

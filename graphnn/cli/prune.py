@@ -23,6 +23,7 @@ from graphnn.cli.common import (
     read_network,
     verb,
 )
+from graphnn.errors import quoted
 from graphnn.graph.files import check_output, write_whole
 from graphnn.graph.sif import sif_bytes
 
@@ -67,6 +68,8 @@ def prune(
     screen.print(
         f"kept {pruned.n_nodes:,} of {graph.n_nodes:,} vertices and {pruned.n_edges:,} of {graph.n_edges:,} edges"
     )
+    dropped = pruned.dropped.to_dict()
     for what, count in pruned.dropped.counts.items():
         if count:
-            screen.print(f"  {what.replace('_', ' ')}: {count:,}")
+            names = f" ({quoted(dropped[what])})" if what in dropped else ""
+            screen.print(f"  {what.replace('_', ' ')}: {count:,}{names}")

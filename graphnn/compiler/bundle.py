@@ -1,6 +1,6 @@
 """A model in one file with its plan and its versions: `save_bundle`, `load_bundle`.
 
-May import `graphnn.errors`, `graphnn.extract.dag` and the modules of this package.
+May import `graphnn.errors`, `graphnn.graph`, `graphnn.extract.dag` and the modules of this package.
 
 A bundle is a zip of `manifest.json`, `plan.json` and `model.keras`. Nothing in it is unpickled or executed. Bytes are
 the same for the same model under the same versions: the date and the memory addresses that Keras writes into a
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -22,8 +21,9 @@ from typing import Any
 from graphnn.compiler.backend import keras
 from graphnn.compiler.model import plan_of
 from graphnn.compiler.plan import LayerPlan, describe_difference, plan_layers
-from graphnn.errors import FormatError, MismatchError, MissingFileError, OptionError, OutputExistsError, quoted
+from graphnn.errors import FormatError, MismatchError, MissingFileError, quoted
 from graphnn.extract.dag import Dag
+from graphnn.graph.files import check_output, write_whole
 
 FORMAT = "graphnn-bundle/1"
 _MANIFEST, _PLAN, _MODEL = "manifest.json", "plan.json", "model.keras"
@@ -48,27 +48,14 @@ def save_bundle(model: keras.Model, path: str | Path, *, force: bool = False) ->
     """
     path = Path(path)
     plan = plan_of(model)
-    if path.is_dir():
-        raise OptionError("path", str(path), "a file", do="it is a folder, so add a file name")
-    if path.exists() and not force:
-        raise OutputExistsError(path)
-    if not path.parent.is_dir():
-        raise MissingFileError(path.parent, what="a folder to write to")
+    check_output(path, force=force)
     manifest = {"format": FORMAT, "fingerprint": plan.fingerprint, "versions": _versions()}
     members = {
         _MANIFEST: (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode(),
         _PLAN: plan.to_json().encode(),
         _MODEL: _keras_bytes(model),
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_zip(members, zipfile.ZIP_DEFLATED))
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, _zip(members, zipfile.ZIP_DEFLATED), force=force)
     return path
 
 
@@ -150,12 +137,6 @@ def _zip(members: Mapping[str, bytes], compression: int) -> bytes:
             entry.create_system = 3
             archive.writestr(entry, data, compress_type=compression)
     return buffer.getvalue()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_members(path: Path) -> dict[str, bytes]:

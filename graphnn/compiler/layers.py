@@ -115,7 +115,7 @@ class EdgeDense(keras.layers.Layer):
         level: Level | Mapping[str, Any],
         *,
         number: int,
-        hidden_activation: str = "tanh",
+        hidden_activation: str = "elu",
         output_activation: str = "sigmoid",
         dropout: float = 0.0,
         dropout_on: str = "edges",

@@ -50,7 +50,7 @@ def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = N
     data = keras.Input((len(plan.inputs),), name="data")
     blocks = {0: InputNames(plan.inputs, name="input_names")(data)}
     if options.input_normalization:
-        normalize = keras.layers.BatchNormalization(center=False, scale=False, name="input_normalization")
+        normalize = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9, name="input_normalization")
         blocks[0] = normalize(blocks[0])
     for number, layer in enumerate(_edge_layers(plan, options), start=1):
         blocks[number] = layer([blocks[block] for block in layer.level.blocks])

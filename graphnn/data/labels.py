@@ -103,6 +103,7 @@ def labels_from_anndata(adata: AnnData, column: str | Sequence[str], *, outputs:
             names=absent,
         )
     frame = adata.obs[names].set_axis(_index(barcode_names(adata.obs_names)), axis="index")
+    frame = frame[frame.notna().all(axis="columns")]  # obs marks cells without a label so
     return _as_numbers(_for_outputs(frame, wanted))
 
 

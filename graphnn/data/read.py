@@ -88,7 +88,9 @@ def _read_10x(path: Path, *, genome: str | None) -> AnnData:
     if (genome is None and len(genomes) > 1) or (genome is not None and genome not in genomes):
         choice = " or ".join(map(repr, genomes)) or "None, since it names none"
         example = repr(genomes[0]) if genomes else "None"
-        raise OptionError("genome", genome, f"one of those in {path.name}, {choice}", do=f"pass genome={example}")
+        raise OptionError(
+            "genome", genome, f"one of those in {path.name}, {choice}", do=f"pass genome={example} (--genome)"
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*names are not unique")  # merged by policy, or an error
         try:

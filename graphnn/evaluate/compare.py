@@ -298,7 +298,7 @@ def compare(
         fits=fits,
         scores=_score(fits, matched.labels, options.task),
         n_unlabelled=matched.n_unlabelled,
-        notes=_notes(matched),
+        notes=_notes(matched, columns, full.outputs, y),
     )
 
 
@@ -374,8 +374,14 @@ def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str)
     return pd.DataFrame(rows)
 
 
-def _notes(matched: LabelledCells) -> tuple[str, ...]:
+def _notes(matched: LabelledCells, columns: Mapping[str, str], outputs: tuple[str, ...], y: Any) -> tuple[str, ...]:
     notes = []
+    given = list(y.columns) if isinstance(y, pd.DataFrame) else [y.name] if isinstance(y, pd.Series) else []
+    if len(outputs) == 1 and len(given) == 1 and given[0] not in (outputs[0], None):
+        notes.append(f"Labels: the column {given[0]!r} was taken for the output {outputs[0]!r}.")
+    shared = len(columns) - len(set(columns.values()))
+    if shared:
+        notes.append(f"{shared:,} inputs are fed by a column that feeds another input too.")
     if matched.n_unlabelled:
         notes.append(f"{matched.n_unlabelled:,} cells have no label and were left out.")
     if matched.n_unmatched:

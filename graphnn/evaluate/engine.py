@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.model import initial_state
@@ -30,7 +31,7 @@ class Fit:
         split: What it was trained, stopped and tested on.
         state: Values of the model's trainable and other variables at the best epoch.
         scaler: Fitted on the training rows.
-        prediction: For the test rows, shape (n_test, n_outputs).
+        prediction: For the test rows, shape (n_test, n_outputs); probabilities for a binary task, logits or not.
         losses: Validation loss after each epoch, shape (n_epochs,).
         best_epoch: Whose weights were restored, from 1.
     """
@@ -110,6 +111,8 @@ class Trainer:
                 break
         kept = tuple([np.array(value) for value in part] for part in best_state)
         prediction = self._predict_rows(best_state, split.test, scale)
+        if getattr(self._model.loss, "from_logits", False):
+            prediction = expit(prediction)
         return Fit(split, kept, scaler, prediction, np.array(losses), best[1])  # type: ignore[arg-type]
 
     def _run_epoch(

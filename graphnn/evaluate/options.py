@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any
 
 from graphnn.errors import OptionError
@@ -36,8 +37,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise OptionError(name, value, "a whole number of at least 1")
+            check_whole(name, value, least=1)
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError("learning_rate", self.learning_rate, "a finite number > 0")
         if not 0 < self.validation_fraction <= 0.5:
@@ -48,3 +48,28 @@ class TrainingOptions:
     def to_dict(self) -> dict[str, Any]:
         """All options, as JSON types."""
         return asdict(self)
+
+
+def check_protocol(*, folds: int, seeds: int, seed: int, protocol: str) -> None:
+    """Refuse a cross-validation that cannot be, before anything is read or trained.
+
+    Raises:
+        OptionError: A number is out of its range, or the protocol is none of `PROTOCOLS`.
+    """
+    check_whole("folds", folds, least=2)
+    check_whole("seeds", seeds, least=1)
+    check_whole("seed", seed, least=0, below=2**32 - int(seeds))
+    if protocol not in PROTOCOLS:
+        raise OptionError("protocol", protocol, f"one of {', '.join(PROTOCOLS)}")
+
+
+def check_whole(option: str, value: object, *, least: int, below: int | None = None) -> None:
+    """Refuse what is no whole number in [least, below).
+
+    Raises:
+        OptionError: It is none.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (below is not None and value >= below):  # type: ignore[operator]
+        limit = "" if below is None else f" and below {below:,}"
+        raise OptionError(option, value, f"a whole number of at least {least}{limit}")

@@ -41,7 +41,8 @@ def fit_scaler(x: FloatMatrix, scaling: str) -> Scaler:
     if scaling == "standard":
         offset = x.mean(axis=0, dtype=np.float64)
         spread = x.std(axis=0, dtype=np.float64)
-        factor = 1.0 / np.where(spread > 1e-8, spread, 1.0)
+        varies = spread > 1e-7 * np.abs(x).max(axis=0)  # float32 cannot tell smaller spreads from none
+        factor = 1.0 / np.where(varies, spread, 1.0)
     elif scaling == "max":
         largest = np.abs(x).max(axis=0).astype(np.float64)
         factor = 1.0 / np.where(largest > 0, largest, 1.0)

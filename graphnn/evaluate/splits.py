@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from graphnn.errors import DataError, OptionError
-from graphnn.evaluate.options import PROTOCOLS
+from graphnn.errors import DataError
+from graphnn.evaluate.options import check_protocol
 
 IntVector = npt.NDArray[np.int64]
 
@@ -61,7 +61,7 @@ def make_splits(
         OptionError: An option is out of its range.
         DataError: There are fewer cells, or fewer cells of a class, than folds.
     """
-    _check(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
+    check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
     if len(labels) < folds:
         raise DataError(f"expected at least {folds} cells for {folds} folds, got {len(labels)}; use fewer folds")
     strata = _strata(labels, folds) if stratify else None
@@ -80,19 +80,25 @@ def make_splits(
 def _inner(
     rest: IntVector, strata: IntVector | None, fraction: float, *, seed: int, fold: int
 ) -> tuple[IntVector, IntVector]:
-    """Training and validation rows of a fold; stratified where every class has two rows to share out."""
+    """Training and validation rows of a fold, stratified as far as that goes.
+
+    The only row of a class trains: no network is to learn from one class where there are two.
+    """
     state = int(np.random.SeedSequence((seed, fold)).generate_state(1)[0])
-    classes = None if strata is None else strata[rest]
     size = max(1, round(fraction * len(rest)))
-    if classes is not None:
-        counts = np.bincount(classes)
-        size = max(size, int((counts > 0).sum()))
-        if counts[counts > 0].min() < 2 or len(rest) - size < (counts > 0).sum():
-            classes = None
+    lone = np.zeros(0, dtype=np.int64)
+    classes = None
+    if strata is not None:
+        counts = np.bincount(strata[rest])[strata[rest]]
+        lone, rest = rest[counts == 1], rest[counts > 1]
+        n_classes = len(np.unique(strata[rest]))
+        size = max(size, n_classes)
+        classes = strata[rest] if len(rest) - size >= n_classes else None
     if len(rest) - size < 1:
-        raise DataError(f"expected cells left to train on, got {len(rest)} in all outside fold {fold}; use more cells")
-    train, validation = train_test_split(rest, test_size=size, random_state=state % 2**32, stratify=classes)
-    return train, validation
+        got = len(rest) + len(lone)
+        raise DataError(f"expected cells left to train on, got {got} in all outside fold {fold}; use more cells")
+    train, validation = train_test_split(rest, test_size=size, random_state=state, stratify=classes)
+    return np.concatenate([train, lone]), validation
 
 
 def _strata(labels: npt.NDArray[np.float64], folds: int) -> IntVector | None:
@@ -103,11 +109,3 @@ def _strata(labels: npt.NDArray[np.float64], folds: int) -> IntVector | None:
             f"expected at least {folds} cells of each class for {folds} folds, got {counts.min()}; use fewer folds"
         )
     return strata.reshape(-1) if counts.min() >= folds else None
-
-
-def _check(*, folds: int, seeds: int, seed: int, protocol: str) -> None:
-    for name, value, least in (("folds", folds, 2), ("seeds", seeds, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise OptionError(name, value, f"a whole number of at least {least}")
-    if protocol not in PROTOCOLS:
-        raise OptionError("protocol", protocol, f"one of {', '.join(PROTOCOLS)}")

@@ -63,7 +63,8 @@ class Proof:
 
     def sentence(self) -> str:
         """The proof in words, for reports and terminals."""
-        what = "edges" if self.objective_name in ("max_edges", "shortest_paths", "given") else "cost"
+        counted = self.objective_name in ("max_edges", "shortest_paths") or self.details.get("unit_costs", False)
+        what = "edges" if counted else "cost"
         reached = f"{_number(self.objective)} edges" if what == "edges" else f"cost {_number(self.objective)}"
         if self.termination == "constructed":
             return f"{reached}, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
@@ -71,7 +72,8 @@ class Proof:
         by = f"({self.method}, {self.solver})"
         if self.bound is None:
             return f"Not proved {word}: {reached}, and no bound is known {by}."
-        limit = f"every network has {what} {side} {_number(self.bound)}"
+        least = f"{_number(self.bound)} edges" if counted else f"cost {_number(self.bound)}"
+        limit = f"every network that does the same has {side} {least}"
         if self.is_optimal:
             return f"Proved {word}: {reached}, and {limit} {by}."
         return f"Not proved {word}: {reached}, and {limit}; gap {100 * (self.gap or 0):.2f} % {by}."

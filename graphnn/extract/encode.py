@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graphnn.errors import NoNetworkError, OptionError, quoted
+from graphnn.errors import NoNetworkError, OptionError, did_you_mean, quoted
 from graphnn.graph.prior import PriorGraph, as_names
 from graphnn.graph.reach import reachable
 from solvers.problem import Problem
@@ -36,7 +36,7 @@ def roles(graph: PriorGraph, inputs: Sequence[str], outputs: Sequence[str]) -> t
     if not wanted_out or absent:
         raise NoNetworkError(
             f"expected every output in the network, but {quoted(absent) or 'no output'} is not; "
-            "check the names, and what prune() dropped",
+            "check the names, and what pruning dropped" + did_you_mean(absent, graph.nodes),
             outputs=absent,
         )
     ends = graph.indices(wanted_out)

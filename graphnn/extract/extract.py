@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from graphnn import __version__
-from graphnn.errors import NoAnswerInTimeError, OptionError
+from graphnn.errors import NoAnswerInTimeError, OptionError, SolverFailedError
 from graphnn.extract.dag import Dag, Proof, check_cost
 from graphnn.extract.encode import FloatVector, encode, roles
 from graphnn.extract.shortest import shortest_path_edges
 from graphnn.extract.verify import verify_dag
 from graphnn.graph.prior import PriorGraph, as_names
+from solvers.errors import SolverError
 from solvers.options import METHODS, Options
 from solvers.registry import available
 from solvers.result import Progress, Solution, Termination
@@ -51,7 +52,8 @@ def extract_dag(
         objective: "min_edges" (least total cost), "shortest_paths" (union of all shortest paths from each input to
             its nearest outputs), "max_edges" (as many edges as possible).
         method: "steiner" (reductions, dual ascent and cuts), "milp" (acyclic-flow program), "auto" (steiner).
-        solver: "highs", "scip", "cvxpy" or "auto" (highs): who solves the acyclic-flow program.
+        solver: "highs", "scip", "cvxpy" or "auto" (highs): who solves the acyclic-flow program. The cut stage of
+            "steiner" is HiGHS's, so "scip" or "cvxpy" with method "auto" means the program.
         edge_cost: Cost of each edge, >= 0, shape (n_edges,), row by row as in `graph.to_frame()`; None: 1 each.
         time_limit_s: Wall clock in seconds, > 0; the best verified network by then is returned with its bound.
         seed: Of heuristics and solvers; the optimum's size does not depend on it.
@@ -64,6 +66,7 @@ def extract_dag(
         OptionError: An option has a value it cannot have.
         NoNetworkError: No input reaches an output, or an output is reached from no input.
         NoAnswerInTimeError: The time limit came before any network.
+        SolverFailedError: An engine failed, or its answer did not pass the independent check.
 
     Example:
         >>> g = PriorGraph.from_sif_tuples([("x", 1, "a"), ("x", 1, "b"), ("a", 1, "y"), ("b", 1, "a"), ("a", 1, "b")])
@@ -77,25 +80,30 @@ def extract_dag(
         may be left out with costs >= 0 is shown in docs/correctness.md.
     """
     started = time.monotonic()
-    _check_options(objective, method, solver, time_limit_s, seed)
+    check_extraction(objective, method=method, solver=solver, time_limit_s=time_limit_s, seed=seed)
     inputs, outputs = roles(graph, as_names(inputs, role="inputs"), as_names(outputs, role="outputs"))
     if objective != "min_edges" and edge_cost is not None:
         raise OptionError(
             "edge_cost", "an array", f"None with objective={objective!r}", do="costs belong to 'min_edges'"
         )
+    if method == "auto" and solver in ("scip", "cvxpy"):
+        method = "milp"
     cost = None if edge_cost is None else check_cost(edge_cost, n_edges=graph.n_edges)
     if objective == "shortest_paths":
         kept = np.flatnonzero(shortest_path_edges(graph, graph.indices(inputs), graph.indices(outputs)))
         proof = _constructed(kept, started)
     else:
         options = Options(method=method, backend=solver, time_limit_s=time_limit_s, seed=seed, on_progress=on_progress)
-        if objective == "max_edges":
-            solution = solve_largest(encode(graph, inputs, outputs, -1.0), options=options)
-        else:
-            solution = solve(encode(graph, inputs, outputs, cost), options=options)
+        try:
+            if objective == "max_edges":
+                solution = solve_largest(encode(graph, inputs, outputs, -1.0), options=options)
+            else:
+                solution = solve(encode(graph, inputs, outputs, cost), options=options)
+        except SolverError as error:
+            raise SolverFailedError(str(error)) from error
         if solution.termination is Termination.NOTHING:
             raise NoAnswerInTimeError(time_limit_s=time_limit_s, bound=solution.bound, method=solution.method)
-        kept, proof = solution.edges, _proof(solution, objective)
+        kept, proof = solution.edges, _proof(solution, objective, unit_costs=cost is None)
     dag = Dag.from_graph(
         graph.keep_edges(kept), inputs, outputs, proof=proof, edge_cost=None if cost is None else cost[kept]
     )
@@ -103,7 +111,14 @@ def extract_dag(
     return replace(dag, origin=_origin(graph))
 
 
-def _check_options(objective: str, method: str, solver: str, time_limit_s: float | None, seed: object) -> None:
+def check_extraction(
+    objective: str, *, method: str = "auto", solver: str = "auto", time_limit_s: float | None = None, seed: object = 0
+) -> None:
+    """Refuse options of `extract_dag` that cannot be, before anything is read or solved.
+
+    Raises:
+        OptionError: An option has a value it cannot have.
+    """
     for option, value, known in (
         ("objective", objective, OBJECTIVES),
         ("method", method, METHODS),
@@ -121,7 +136,7 @@ def _check_options(objective: str, method: str, solver: str, time_limit_s: float
         raise OptionError("method", method, "'auto' or 'milp' with objective='max_edges'")
 
 
-def _proof(solution: Solution, objective: str) -> Proof:
+def _proof(solution: Solution, objective: str, *, unit_costs: bool) -> Proof:
     sign = -1.0 if objective == "max_edges" else 1.0
     return Proof(
         objective_name=objective,
@@ -132,7 +147,7 @@ def _proof(solution: Solution, objective: str) -> Proof:
         solver=solution.backend,
         seconds=solution.seconds,
         versions={"graphnn": __version__, **solution.versions},
-        details=_plain(solution.details),
+        details={"unit_costs": unit_costs, **_plain(solution.details)},
     )
 
 

@@ -41,6 +41,7 @@ class DagFile(BaseModel):
     edge_cost: list[FiniteFloat] | None
     proof: ProofFile
     origin: dict[str, Any]
+    seed: int | None = None  # what `graphnn extract --json` adds; not needed
 
 
 def parse_dag(text: str | bytes) -> DagFile:

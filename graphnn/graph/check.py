@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.errors import NoNetworkError, quoted
+from graphnn.errors import NoNetworkError, did_you_mean, quoted
 from graphnn.graph.prior import PriorGraph, as_names
 from graphnn.graph.reach import strong_components
 
@@ -99,9 +99,7 @@ def check(graph: PriorGraph, inputs: Iterable[str], outputs: Iterable[str]) -> C
     try:
         pruned = graph.prune(wanted_in, wanted_out)
     except NoNetworkError as error:
-        findings.append(
-            Finding("error", "inputs" if error.inputs else "outputs", str(error), (*error.inputs, *error.outputs))
-        )
+        findings += _impossible(graph, wanted_in, wanted_out, error)
         return Check(tuple(findings), numbers)
     findings += _roles(pruned, wanted_in, wanted_out)
     findings += _problem(pruned, numbers, n_inputs=sum(name in pruned for name in wanted_in))
@@ -145,8 +143,23 @@ def _roles(pruned: PriorGraph, inputs: tuple[str, ...], outputs: tuple[str, ...]
         text = f"{_count(missing, 'output')} absent or reached from no input: {quoted(missing)}; leave them out"
         findings.append(Finding("error", "outputs", text, missing))
     else:
-        findings.append(Finding("ok", "outputs", f"all {len(outputs):,} outputs are reached"))
+        findings.append(Finding("ok", "outputs", f"{_count(outputs, 'output')} reached"))
     return findings
+
+
+def _impossible(
+    graph: PriorGraph, inputs: tuple[str, ...], outputs: tuple[str, ...], error: NoNetworkError
+) -> list[Finding]:
+    """Why there is no network: names that are absent, for either role, or else that nothing connects them."""
+    findings = []
+    for role, wanted in (("inputs", inputs), ("outputs", outputs)):
+        absent = tuple(name for name in wanted if name not in graph)
+        if wanted and len(absent) == len(wanted):
+            text = f"none of {len(wanted):,} {role} is in the network: {quoted(absent)}" + did_you_mean(
+                absent, graph.nodes
+            )
+            findings.append(Finding("error", role, text, absent))
+    return findings or [Finding("error", "outputs", str(error), (*error.inputs, *error.outputs))]
 
 
 def _problem(pruned: PriorGraph, numbers: dict[str, int], *, n_inputs: int) -> list[Finding]:

@@ -7,7 +7,7 @@ import gzip
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -77,7 +77,9 @@ def read_rows(path: str | Path, *, what: str) -> Iterator[tuple[int, list[str]]]
                     raise FormatError(_width_message(what, width=width, got=len(row)), path=path, line=reader.line_num)
                 yield reader.line_num, [row[0].strip(), *row[1:]]
     except UnicodeDecodeError as error:
-        raise FormatError(f"expected {what} in UTF-8 text, got other bytes; convert it", path=path) from error
+        raise FormatError(
+            f"expected {what} in UTF-8 text, got other bytes; is this the right file?", path=path
+        ) from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise FormatError(f"expected {what}, but it cannot be read ({error}); check the file", path=path) from error
     if not width:
@@ -126,15 +128,37 @@ def write_whole(path: str | Path, data: bytes, *, force: bool = False) -> None:
     Raises:
         OutputExistsError, MissingFileError, OptionError: as `check_output`.
     """
-    path = check_output(path, force=force)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+    write_together({Path(path): data}, force=force)
+
+
+def write_together(contents: Mapping[Path, bytes], *, force: bool = False) -> None:
+    """Write several files: all under temporary names first, then moved to their places one right after the other.
+
+    Args:
+        contents: What to write where.
+        force: Replace files that are there.
+
+    Raises:
+        OutputExistsError, MissingFileError, OptionError: as `check_output`; nothing was written then.
+    """
+    for path in contents:
+        check_output(path, force=force)
+    staged: dict[Path, str] = {}
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+        for path, data in contents.items():
+            handle, staged[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(staged[path], 0o666 & ~_umask())
+        for path, temporary in staged.items():
+            os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for temporary in staged.values():
+            Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnn.errors import FormatError, NoNetworkError, UnknownNodeError, quoted
+from graphnn.errors import FormatError, NoNetworkError, UnknownNodeError, did_you_mean, quoted
 from graphnn.graph.interaction import parse_interaction
 from graphnn.graph.reach import BoolVector, IntVector, reachable
 
@@ -207,10 +207,8 @@ class PriorGraph:
         except TypeError as error:
             raise FormatError(f"expected every vertex name to be a string, got another type ({error})") from error
         for name in unique:
-            if not isinstance(name, str) or not name:
-                raise FormatError(
-                    f"expected every vertex name to be a non-empty string, got {name!r}; rename the vertex"
-                )
+            if not isinstance(name, str) or not name or not _is_text(name):
+                raise FormatError(f"expected every vertex name to be a non-empty text, got {name!r}; rename the vertex")
         nodes = tuple(sorted(unique))
         rank = {name: index for index, name in enumerate(nodes)}
         index = np.fromiter((rank[name] for name in unique), dtype=np.int64, count=len(unique))[codes]
@@ -251,8 +249,9 @@ class PriorGraph:
         """SHA-256 over names, edges and signs: equal for equal graphs, on every machine."""
         digest = hashlib.sha256()
         for name in self.nodes:
-            digest.update(name.encode() + b"\0")
-        digest.update(b"\1")
+            text = name.encode()
+            digest.update(len(text).to_bytes(4, "little") + text)
+        digest.update(b"edges")
         for array, kind in ((self.sources, "<i8"), (self.targets, "<i8"), (self.interactions, "<i1")):
             digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
         return digest.hexdigest()
@@ -369,7 +368,7 @@ class PriorGraph:
             if not len(found):
                 raise NoNetworkError(
                     f"expected at least one {role} in the network, but none of {len(wanted):,} is in it "
-                    f"({quoted(wanted)}); check names and suffixes such as '_gene'",
+                    f"({quoted(wanted)}); check names and suffixes such as '_gene'" + did_you_mean(wanted, self.nodes),
                     inputs=absent_in,
                     outputs=absent_out,
                 )
@@ -454,3 +453,12 @@ def _simple_graph(nodes: tuple[str, ...], tails: IntVector, heads: IntVector, si
             sign_conflicts=named(conflict),
         ),
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written to a file: lone surrogates, as broken decoding leaves them, cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

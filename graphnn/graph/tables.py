@@ -59,7 +59,7 @@ def read_edge_table(
         if column is not None and column not in table.columns:
             raise FormatError(
                 f"expected a column {column!r}, got {', '.join(map(repr, table.columns))}; name the columns with "
-                "source=..., target=..., interaction=...",
+                "source=, target= (--source, --target) and interaction=",
                 path=name,
             )
     if (stimulation is None) != (inhibition is None):

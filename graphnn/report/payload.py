@@ -19,7 +19,7 @@ from graphnn import __version__
 from graphnn.evaluate.compare import NETWORKS, Comparison
 from graphnn.explain.importance import METHOD
 from graphnn.extract.dag import Dag
-from graphnn.graph.prior import Dropped
+from graphnn.graph.prior import Dropped, PriorGraph
 from graphnn.report.figures import change_text, metric_label, number_text, p_text
 from graphnn.report.html import FORMAT
 
@@ -35,7 +35,9 @@ class Context:
         title: Of the report.
         pkn: Name of the prior knowledge network, e.g. its file.
         cells: Name of the table of cells.
+        graph: The prior knowledge network before pruning; None: only the networks made from it are known.
         n_inputs_requested: Inputs that were asked for, before pruning.
+        unmeasured: Inputs of the network that have no column in the cells.
         command: Command line that makes the same report.
         notes: Sentences on what was done before the comparison.
         planted: Hidden vertices that are known to drive the label, in simulated data.
@@ -44,7 +46,9 @@ class Context:
     title: str = "What did the compression cost?"
     pkn: str = "prior knowledge network"
     cells: str = "cells"
+    graph: PriorGraph | None = None
     n_inputs_requested: int | None = None
+    unmeasured: tuple[str, ...] = ()
     command: str | None = None
     notes: tuple[str, ...] = ()
     planted: tuple[str, ...] = ()
@@ -98,10 +102,11 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
     return {
         "pkn": {
             "name": context.pkn,
-            "nodes": origin.get("nodes", full.graph.n_nodes),
-            "edges": origin.get("edges", full.graph.n_edges),
-            "fingerprint": origin.get("fingerprint", full.fingerprint),
+            "nodes": (context.graph or full.graph).n_nodes,
+            "edges": (context.graph or full.graph).n_edges,
+            "fingerprint": (context.graph or full.graph).fingerprint,
         },
+        "pruned": {key: origin.get(key) for key in ("nodes", "edges", "fingerprint")},
         "cells": {
             "name": context.cells,
             "cells": cells.n_cells,
@@ -111,6 +116,7 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
             "normalization": None if cells.normalization is None else cells.normalization.to_dict(),
         },
         "inputs_requested": context.n_inputs_requested or len(full.inputs),
+        "inputs_without_column": list(context.unmeasured),
         "outputs": list(comparison.outputs),
         "objective": compressed.proof.objective_name,
         "full_objective": full.proof.objective_name,
@@ -164,8 +170,8 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame) -> list[str]:
     sizes = {row["quantity"]: row for row in _records(comparison.compression)}
     edges, hidden = sizes["edges"], sizes["hidden nodes"]
     sentences = [
-        f"The compressed network keeps {edges['compressed']:,} of {edges['full']:,} edges "
-        f"({edges['reduction_percent']:.1f} % fewer) and {hidden['compressed']:,} of {hidden['full']:,} hidden nodes."
+        f"The compressed network has {edges['compressed']:,} edges, the full one {edges['full']:,} "
+        f"({edges['reduction_percent']:.1f} % fewer), and {hidden['compressed']:,} hidden nodes instead of {hidden['full']:,}."
     ]
     leading = summary[summary["metric"] == comparison.metrics[0]]
     sentences += [_sentence_of(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
@@ -181,11 +187,12 @@ def _sentence_of(row: Any, *, several: bool) -> str:
     means = f"Mean {metric} is {number_text(row['full'])} before and {number_text(row['compressed'])} after compression"
     change = f"{means}: a change of {change_text(row['change'])}"
     if not math.isfinite(row["p"]):
-        return f"{change}; one split alone says nothing of the uncertainty."
+        return f"{change}; the splits say nothing of its uncertainty."
     interval = f"{100 * CONFIDENCE:.0f} % interval {change_text(row['ci_low'])} to {change_text(row['ci_high'])}"
     clear = row["ci_low"] > 0 or row["ci_high"] < 0
     verdict = "a difference beyond chance" if clear else "no difference beyond chance was detected"
-    return f"{change} ({interval}, corrected resampled t, p = {p_text(row['p'])}); {verdict}."
+    p = p_text(row["p"])
+    return f"{change} ({interval}, corrected resampled t, p {p if p.startswith('<') else '= ' + p}); {verdict}."
 
 
 def _ranking(importance: pd.DataFrame) -> pd.DataFrame:

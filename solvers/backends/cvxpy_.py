@@ -7,6 +7,7 @@ import math
 import cvxpy as cp
 import numpy as np
 
+from solvers.backends.attentive import attentive
 from solvers.backends.base import BackendResult, EngineOptions, MixedIntegerProgram, Status
 from solvers.errors import SolverError
 
@@ -41,7 +42,8 @@ class CvxpyBackend:
         problem = cp.Problem(cp.Minimize(program.cost[place] @ x), list(_constraints(x, program, place)))
         limits = {"time_limit": options.time_limit_s} if math.isfinite(options.time_limit_s) else {}
         try:
-            problem.solve(solver=cp.HIGHS, mip_rel_gap=0.0, threads=1, random_seed=int(options.seed) % 2**31, **limits)
+            settings = {"mip_rel_gap": 0.0, "threads": 1, "random_seed": int(options.seed) % 2**31, **limits}
+            attentive(lambda: problem.solve(solver=cp.HIGHS, **settings))  # CVXPY offers no way to stop an engine
         except cp.SolverError as error:
             if not limits:
                 raise SolverError(f"CVXPY could not solve the model: {error}") from error

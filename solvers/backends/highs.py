@@ -7,6 +7,7 @@ import math
 import highspy
 import numpy as np
 
+from solvers.backends.attentive import attentive
 from solvers.backends.base import BackendResult, EngineOptions, MixedIntegerProgram, Status
 from solvers.errors import SolverError
 
@@ -44,7 +45,8 @@ class HighsBackend:
 
             highs.cbMipImprovingSolution.subscribe(improved)
             highs.cbMipLogging.subscribe(improved)
-        highs.run()
+        highs.HandleUserInterrupt = True  # so that cancelSolve is heard
+        attentive(highs.run, cancel=highs.cancelSolve)
         status = _STATUS.get(highs.getModelStatus())
         if status is None:
             raise SolverError(f"HiGHS ended with {highs.modelStatusToString(highs.getModelStatus())}")

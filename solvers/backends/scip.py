@@ -7,6 +7,7 @@ import math
 import numpy as np
 from pyscipopt import SCIP_EVENTTYPE, Eventhdlr, Model, quicksum
 
+from solvers.backends.attentive import attentive
 from solvers.backends.base import BackendResult, EngineOptions, MixedIntegerProgram, Status
 from solvers.errors import SolverError
 
@@ -31,6 +32,7 @@ class ScipBackend:
         """Solve to gap 0 or to the limit."""
         model = Model()
         model.hideOutput()
+        model.setParam("misc/catchctrlc", False)  # SCIP would take Ctrl-C for a limit, and print
         model.setParam("randomization/randomseedshift", int(options.seed) % 2**31)
         model.setParam("limits/gap", 0.0)
         if math.isfinite(options.time_limit_s):
@@ -53,7 +55,7 @@ class ScipBackend:
             model.addSol(point)
         if options.on_progress is not None:
             model.includeEventhdlr(_Report(options.on_progress), "progress", "reports incumbents")
-        model.optimize()
+        attentive(model.optimizeNogil, cancel=model.interruptSolve)
         status = _STATUS.get(model.getStatus())
         if status is None:
             raise SolverError(f"SCIP ended with {model.getStatus()}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
+from solvers.backends.attentive import attentive
 from solvers.backends.highs import quiet_highs
 from solvers.clock import Clock
 from solvers.errors import SolverError
@@ -128,6 +129,7 @@ class _Search:
         kinds = np.full(count, highspy.HighsVarType.kInteger)
         self.highs.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
         self.highs.setOptionValue("mip_rel_gap", 0.0)
+        self.highs.HandleUserInterrupt = True  # so that cancelSolve is heard
         while not self.done:
             value, x = self._solve()
             self._raise_bound(value)
@@ -147,16 +149,16 @@ class _Search:
 
     def _solve(self) -> tuple[float, FloatVector | None]:
         """Optimum (or the bound at the time limit) of the model as it stands, and its point if it is optimal."""
+        is_integer = bool(self.highs.getLp().integrality_)
         if math.isfinite(self.clock.left_s):
             self.highs.setOptionValue("time_limit", self.highs.getRunTime() + self.clock.left_s)
-        self.highs.run()
+        attentive(self.highs.run, cancel=self.highs.cancelSolve if is_integer else None)
         status, info = self.highs.getModelStatus(), self.highs.getInfo()
         if status == highspy.HighsModelStatus.kOptimal:
             return float(info.objective_function_value), np.array(self.highs.getSolution().col_value)
         if status == highspy.HighsModelStatus.kInfeasible:  # nothing better than the best answer exists
             return self.cost, None
         if status == highspy.HighsModelStatus.kTimeLimit:
-            is_integer = bool(self.highs.getLp().integrality_)
             return (float(info.mip_dual_bound) if is_integer else 0.0), None
         raise SolverError(f"HiGHS ended with {self.highs.modelStatusToString(status)}")
 

@@ -20,6 +20,7 @@ SAMPLES = [
     errors.UnknownNodeError(["a", "b"], role="inputs", do="check"),
     errors.NoNetworkError("expected a path", inputs=["a"], outputs=["b"]),
     errors.NoAnswerInTimeError(time_limit_s=1.5, bound=3.0, method="milp"),
+    errors.SolverFailedError("an engine failed"),
     errors.CycleError(["a", "b"]),
     errors.VerificationError("cycle", "there is one", names=["a"]),
     errors.DataError("expected two classes", names=["y"]),
