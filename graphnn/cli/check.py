@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from graphnn.cli.common import (
     Force,
@@ -25,14 +22,12 @@ from graphnn.cli.common import (
     choose_inputs,
     names_of,
     print_json,
+    print_lines,
     read_network,
     verb,
 )
-from graphnn.graph.check import Check
 from graphnn.graph.check import check as check_graph
 from graphnn.graph.files import check_output, write_whole
-
-_STYLE = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
 
 
 @verb
@@ -62,15 +57,6 @@ def check(
     if json_:
         print_json(data)
     elif not quiet:
-        Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(_table(found))
+        print_lines(str(found).splitlines())
     if not found.ok:
         raise typer.Exit(3)
-
-
-def _table(found: Check) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    for finding in found.findings:
-        table.add_row(Text(finding.level, style=_STYLE[finding.level]), finding.topic, finding.sentence)
-    return table

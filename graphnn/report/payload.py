@@ -171,7 +171,8 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame) -> list[str]:
     edges, hidden = sizes["edges"], sizes["hidden nodes"]
     sentences = [
         f"The compressed network has {edges['compressed']:,} edges, the full one {edges['full']:,} "
-        f"({edges['reduction_percent']:.1f} % fewer), and {hidden['compressed']:,} hidden nodes instead of {hidden['full']:,}."
+        f"({edges['reduction_percent']:.1f} % fewer), and {hidden['compressed']:,} hidden nodes instead of "
+        f"{hidden['full']:,}."
     ]
     leading = summary[summary["metric"] == comparison.metrics[0]]
     sentences += [_sentence_of(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]

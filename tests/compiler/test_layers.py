@@ -38,7 +38,7 @@ def edge_layer(mask: np.ndarray = MASK, **options) -> EdgeDense:
 
 
 def test_edge_kernel_equals_masked_kernel():
-    edges, masked = edge_layer(), MaskedDense(MASK, activation="tanh")
+    edges, masked = edge_layer(hidden_activation="tanh"), MaskedDense(MASK, activation="tanh")
     data = cells(4, n_cells=9)
     edges.build([data.shape])
     masked.build(data.shape)

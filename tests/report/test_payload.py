@@ -188,7 +188,7 @@ def test_the_answer_in_words_has_the_numbers_of_the_summary():
     beyond = row["ci_low"] > 0 or row["ci_high"] < 0
     assert ("a difference beyond chance" in sentence) == beyond
     sizes = {entry["quantity"]: entry for entry in payload()["compression"]}["edges"]
-    assert f"keeps {sizes['compressed']} of {sizes['full']} edges" in payload()["sentences"][0]
+    assert f"has {sizes['compressed']} edges, the full one {sizes['full']} " in payload()["sentences"][0]
 
 
 @pytest.mark.parametrize(("p", "written"), [(0.0, "p < 0.001"), (0.0004, "p < 0.001"), (0.0312, "p = 0.031")])
