@@ -104,7 +104,7 @@ def _in_units(problem: Problem, solution: Solution, kept: IntVector, factor: flo
     bound = solution.bound * factor
     if solution.termination is Termination.NOTHING:
         return replace(solution, bound=bound)
-    objective = cost_of(problem, solution.edges)
+    objective = float(problem.costs[solution.edges].sum())
     proved = solution.termination is Termination.OPTIMAL
     return replace(solution, objective=objective, bound=objective if proved else min(bound, objective))
 

@@ -20,6 +20,7 @@ from graphnn.cli.common import (
     Source,
     Target,
     choose_inputs,
+    console,
     names_of,
     print_json,
     print_lines,
@@ -48,7 +49,7 @@ def check(
     """Say in words whether network, inputs and outputs fit together. Exit code 3 if no network exists."""
     if out is not None:
         check_output(out, force=force)
-    graph = read_network(network, source=source, target=target)
+    graph = read_network(network, console(quiet=True), source=source, target=target)  # the findings have it all
     wanted = choose_inputs(graph, inputs, inputs_file, input_suffix)
     found = check_graph(graph, wanted, names_of(outputs, option="--outputs"))
     data = {**found.to_dict(), "seed": seed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from graphnn.cli.main import INTERRUPTED
 from graphnn.errors import FormatError, GraphnnError, OptionError
+from graphnn.graph.check import reading
 from graphnn.graph.files import read_text
 from graphnn.graph.prior import PriorGraph
 from graphnn.graph.sif import read_sif
@@ -58,6 +60,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
+            sys.stdout.flush()  # a reader that has gone is met here, not when Python ends
         except GraphnnError as error:
             fail(str(error))
             raise typer.Exit(error.exit_code) from error
@@ -65,7 +68,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             console().print("stopped: nothing was half written")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            sys.stderr.close()  # the reader has gone; nothing is left to say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; say no more
             raise typer.Exit(0) from None
         except OSError as error:
             fail(f"expected to read and write files, but the system refused ({error}); check rights and space")
@@ -79,14 +82,18 @@ def fail(message: str) -> None:
     console().print(Text.assemble(("error: ", "bold red"), message))
 
 
-def read_network(path: Path, *, source: str | None = None, target: str | None = None) -> PriorGraph:
-    """Read an edge table if columns are named or the file is called one, else a SIF file."""
+def read_network(path: Path, screen: Console, *, source: str | None = None, target: str | None = None) -> PriorGraph:
+    """Read an edge table if columns are named or the file is called one, else a SIF file; say what was merged."""
     plain = path.name.lower().removesuffix(".gz")
     if source or target or plain.endswith((".csv", ".tsv")):
         from graphnn.graph.tables import read_edge_table
 
-        return read_edge_table(path, source=source or "source", target=target or "target")
-    return read_sif(path)
+        graph = read_edge_table(path, source=source or "source", target=target or "target")
+    else:
+        graph = read_sif(path)
+    for finding in reading(graph):
+        screen.print(f"{finding.topic}: {finding.sentence}")
+    return graph
 
 
 def names_of(text: str, *, option: str) -> list[str]:

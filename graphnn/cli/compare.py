@@ -119,7 +119,7 @@ def compare(
 
     check_folder(out, FILES, force=force)
     screen = console(quiet=quiet)
-    graph = read_network(network, source=source, target=target)
+    graph = read_network(network, screen, source=source, target=target)
     screen.print(f"Read {network.name}: {graph.n_nodes:,} vertices, {graph.n_edges:,} edges.")
     job = Job(
         inputs=choose_inputs(graph, inputs, inputs_file, input_suffix),

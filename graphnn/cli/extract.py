@@ -69,10 +69,10 @@ def extract(
     check_time_limit(time_limit)
     if out is not None:
         check_output(out, force=force)
-    graph = read_network(network, source=source, target=target)
+    screen = console(quiet=quiet)
+    graph = read_network(network, screen, source=source, target=target)
     wanted_in = choose_inputs(graph, inputs, inputs_file, input_suffix)
     wanted_out = names_of(outputs, option="--outputs")
-    screen = console(quiet=quiet)
     pruned = graph.prune(wanted_in, wanted_out)
     with solver_line(screen, objective) as report:
         dag = extract_dag(

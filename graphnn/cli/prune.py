@@ -46,7 +46,8 @@ def prune(
     """Keep the vertices on some input-to-output path and all edges among them; write SIF to --out or stdout."""
     if out is not None:
         check_output(out, force=force)
-    graph = read_network(network, source=source, target=target)
+    screen = console(quiet=quiet)
+    graph = read_network(network, screen, source=source, target=target)
     wanted = choose_inputs(graph, inputs, inputs_file, input_suffix)
     pruned = graph.prune(wanted, names_of(outputs, option="--outputs"))
     if out is not None:
@@ -64,7 +65,6 @@ def prune(
         )
     elif out is None:
         print_lines(sif_bytes(pruned).decode().splitlines())
-    screen = console(quiet=quiet)
     screen.print(
         f"kept {pruned.n_nodes:,} of {graph.n_nodes:,} vertices and {pruned.n_edges:,} of {graph.n_edges:,} edges"
     )

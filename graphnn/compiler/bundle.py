@@ -27,6 +27,15 @@ from graphnn.graph.files import check_output, write_whole
 
 FORMAT = "graphnn-bundle/1"
 _MANIFEST, _PLAN, _MODEL = "manifest.json", "plan.json", "model.keras"
+_CLASSES = {
+    "graphnn.compiler.layers": ("EdgeDense", "InputNames", "Readout"),
+    "keras": ("DTypePolicy",),
+    "keras.layers": ("BatchNormalization", "InputLayer"),
+    "keras.src.models.functional": ("Functional",),
+    "None": ("__keras_tensor__",),
+}
+# what a user may compile a model with; all of it Keras' own
+_FAMILIES = ("keras.initializers", "keras.losses", "keras.metrics", "keras.optimizers", "keras.regularizers")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can hold
 
 
@@ -200,7 +209,35 @@ def _check_model(model: keras.Model, plan: LayerPlan) -> None:
         raise FormatError("expected the model of the bundle's plan, got another; save the bundle again")
 
 
+def _check_classes(data: bytes) -> None:
+    """Refuse a model file that names a class which no model of ours holds, before Keras looks for it.
+
+    Keras finds classes by module and name; with a name of the sender's choice that alone has run code (CVE-2025-1550).
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            waiting: list[Any] = [json.loads(archive.read("config.json"))]
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise FormatError(f"expected a model that Keras can read, got {error}; save it again") from error
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+            if "class_name" in value and not _is_known(value.get("module"), value["class_name"]):
+                got = f"{value.get('module')}.{value['class_name']}"
+                raise FormatError(f"expected the layers of a network, got {got}; load only what save_bundle wrote")
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _is_known(module: object, name: object) -> bool:
+    if not isinstance(name, str) or not name.isidentifier():
+        return False
+    return name in _CLASSES.get(str(module), ()) or (module in _FAMILIES and name[0].isupper())
+
+
 def _model_from_bytes(data: bytes) -> keras.Model:
+    _check_classes(data)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / _MODEL
         file.write_bytes(data)

@@ -25,7 +25,7 @@ from graphnn.errors import MismatchError, quoted
 from graphnn.evaluate.engine import Fit, Trainer
 from graphnn.evaluate.metrics import measure, names_of
 from graphnn.evaluate.options import TrainingOptions
-from graphnn.evaluate.splits import Split, make_splits
+from graphnn.evaluate.splits import Split, make_splits, strata_of
 from graphnn.evaluate.statistics import corrected_resampled_t
 from graphnn.extract.dag import Dag
 
@@ -298,7 +298,7 @@ def compare(
         fits=fits,
         scores=_score(fits, matched.labels, options.task),
         n_unlabelled=matched.n_unlabelled,
-        notes=_notes(matched, columns, full.outputs, y),
+        notes=(*_notes(matched, columns, full.outputs, y), *_split_notes(matched, folds, options.task)),
     )
 
 
@@ -372,6 +372,15 @@ def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str)
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _split_notes(matched: LabelledCells, folds: int, task: str) -> tuple[str, ...]:
+    if task == "binary" and strata_of(matched.labels.to_numpy(dtype=np.float64), folds) is None:
+        return (
+            f"Folds are not stratified: a combination of labels is rarer than {folds} cells, so the share of a label "
+            "can differ between folds.",
+        )
+    return ()
 
 
 def _notes(matched: LabelledCells, columns: Mapping[str, str], outputs: tuple[str, ...], y: Any) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def make_splits(
     check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
     if len(labels) < folds:
         raise DataError(f"expected at least {folds} cells for {folds} folds, got {len(labels)}; use fewer folds")
-    strata = _strata(labels, folds) if stratify else None
+    strata = strata_of(labels, folds) if stratify else None
     splits = []
     for repeat in range(seed, seed + seeds):
         kind = KFold if strata is None else StratifiedKFold
@@ -101,7 +101,7 @@ def _inner(
     return np.concatenate([train, lone]), validation
 
 
-def _strata(labels: npt.NDArray[np.float64], folds: int) -> IntVector | None:
+def strata_of(labels: npt.NDArray[np.float64], folds: int) -> IntVector | None:
     """Class of each cell; None (no strata) for combinations of several labels that are rarer than the folds."""
     _, strata, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
     if labels.shape[1] == 1 and counts.min() < folds:

@@ -58,8 +58,8 @@ class Proof:
 
     @property
     def is_optimal(self) -> bool:
-        """Whether bound meets objective; only then may the network be called minimal (or largest)."""
-        return self.termination == "optimal"
+        """Whether bound meets objective (to 1e-9, relative); only then may a network be called minimal or largest."""
+        return self.termination == "optimal" and self.gap is not None and self.gap <= 1e-9
 
     def sentence(self) -> str:
         """The proof in words, for reports and terminals."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,8 @@ def extract_dag(
             are left out, as `prune` reports them.
         inputs: Measured vertices.
         outputs: Predicted vertices; each of them has to be reached.
-        objective: "min_edges" (least total cost), "shortest_paths" (union of all shortest paths from each input to
-            its nearest outputs), "max_edges" (as many edges as possible).
+        objective: "min_edges" (least total cost), "shortest_paths" (union of all shortest paths from inputs to
+            outputs; see `graphnn.extract.shortest` for several outputs), "max_edges" (as many edges as possible).
         method: "steiner" (reductions, dual ascent and cuts), "milp" (acyclic-flow program), "auto" (steiner).
         solver: "highs", "scip", "cvxpy" or "auto" (highs): who solves the acyclic-flow program. The cut stage of
             "steiner" is HiGHS's, so "scip" or "cvxpy" with method "auto" means the program.
@@ -93,7 +94,9 @@ def extract_dag(
         kept = np.flatnonzero(shortest_path_edges(graph, graph.indices(inputs), graph.indices(outputs)))
         proof = _constructed(kept, started)
     else:
-        options = Options(method=method, backend=solver, time_limit_s=time_limit_s, seed=seed, on_progress=on_progress)
+        options = Options(
+            method=method, backend=solver, time_limit_s=time_limit_s, seed=int(seed), on_progress=on_progress
+        )
         try:
             if objective == "max_edges":
                 solution = solve_largest(encode(graph, inputs, outputs, -1.0), options=options)
@@ -130,7 +133,7 @@ def check_extraction(
         raise OptionError("solver", solver, f"one that is installed ({', '.join(available())})")
     if time_limit_s is not None and not time_limit_s > 0:
         raise OptionError("time_limit_s", time_limit_s, "a number of seconds > 0, or None for no limit")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise OptionError("seed", seed, "a whole number of at least 0")
     if objective == "max_edges" and method == "steiner":
         raise OptionError("method", method, "'auto' or 'milp' with objective='max_edges'")
@@ -157,7 +160,7 @@ def _constructed(kept: Any, started: float) -> Proof:
         termination="constructed",
         objective=float(len(kept)),
         bound=None,
-        method="the union of all shortest paths to the nearest output",
+        method="the union of all shortest paths from inputs to outputs",
         solver="breadth-first search",
         seconds=time.monotonic() - started,
         versions={"graphnn": __version__},

@@ -97,12 +97,14 @@ def _check_proof(dag: Dag) -> None:
     if proof.bound is not None and not math.isfinite(proof.bound):
         raise VerificationError("bound", f"expected a finite bound, got {proof.bound}")
     if proof.bound is None:
-        if proof.is_optimal:
+        if proof.termination == "optimal":
             raise VerificationError("bound", "expected a bound beside the word optimal, got none")
         return
     beyond = proof.bound < cost if proof.objective_name == "max_edges" else proof.bound > cost
     slack = 1e-9 * max(1.0, abs(cost))
-    if (beyond and abs(proof.bound - cost) > slack) or (proof.is_optimal and abs(proof.bound - cost) > slack):
+    if (beyond and abs(proof.bound - cost) > slack) or (
+        proof.termination == "optimal" and abs(proof.bound - cost) > slack
+    ):
         raise VerificationError(
             "bound", f"expected a bound that fits an objective of {cost:g} ({proof.termination}), got {proof.bound:g}"
         )

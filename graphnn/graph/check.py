@@ -87,7 +87,7 @@ def check(graph: PriorGraph, inputs: Iterable[str], outputs: Iterable[str]) -> C
         (True, ['inputs'])
     """
     wanted_in, wanted_out = as_names(inputs, role="inputs"), as_names(outputs, role="outputs")
-    findings = _reading(graph)
+    findings = reading(graph)
     numbers = {"nodes": graph.n_nodes, "edges": graph.n_edges, "inputs": len(wanted_in), "outputs": len(wanted_out)}
     both = tuple(sorted({*wanted_in} & {*wanted_out}))
     if both:
@@ -106,7 +106,8 @@ def check(graph: PriorGraph, inputs: Iterable[str], outputs: Iterable[str]) -> C
     return Check(tuple(findings), numbers)
 
 
-def _reading(graph: PriorGraph) -> list[Finding]:
+def reading(graph: PriorGraph) -> list[Finding]:
+    """What reading merged or left out, and how many signs are unknown."""
     read = graph.ingestion
     findings = []
     if read.duplicates:
@@ -173,7 +174,6 @@ def _problem(pruned: PriorGraph, numbers: dict[str, int], *, n_inputs: int) -> l
         components=count,
         largest_component=largest,
         edges_in_components=inner,
-        acyclic_flow_columns=2 * pruned.n_edges,
     )
     if largest == 1:
         cycles = Finding("ok", "cycles", "the network is acyclic already")

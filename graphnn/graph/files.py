@@ -105,11 +105,13 @@ def check_output(path: str | Path, *, force: bool) -> Path:
     Raises:
         OutputExistsError: The file exists, and not `force`.
         MissingFileError: Its folder does not exist.
-        OptionError: It is a folder.
+        OptionError: It is a folder, a device or a pipe.
     """
     path = Path(path)
     if path.is_dir():
         raise OptionError("output", str(path), "a file", do="it is a folder, so add a file name")
+    if path.exists() and not path.is_file():
+        raise OptionError("output", str(path), "a regular file", do="it is a device or a pipe, which would be replaced")
     if path.exists() and not force:
         raise OutputExistsError(path)
     if not path.parent.is_dir():
@@ -141,8 +143,7 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool = False) -> No
     Raises:
         OutputExistsError, MissingFileError, OptionError: as `check_output`; nothing was written then.
     """
-    for path in contents:
-        check_output(path, force=force)
+    contents = {Path(os.path.realpath(check_output(path, force=force))): data for path, data in contents.items()}
     staged: dict[Path, str] = {}
     try:
         for path, data in contents.items():

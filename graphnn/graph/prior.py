@@ -131,8 +131,10 @@ class PriorGraph:
     dropped: Dropped = field(default_factory=Dropped)
 
     def __post_init__(self) -> None:
-        for array in (self.sources, self.targets, self.interactions):
-            array.setflags(write=False)
+        for name in ("sources", "targets", "interactions"):
+            view = getattr(self, name).view()  # read-only for us; the caller's array stays as it was
+            view.setflags(write=False)
+            object.__setattr__(self, name, view)
 
     # -- making one ------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def read_sif(path: str | Path) -> PriorGraph:
     known: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         plain = line.split("\t")
-        if len(plain) == 3 and plain[1] in known and " " not in line and plain[0] and plain[2] and line[0] != "#":
+        if len(plain) == 3 and plain[1] in known and _is_plain(line) and plain[0] and plain[2]:
             sources.append(plain[0])  # the common line, read without looking twice: a million take a second less
             targets.append(plain[2])
             signs.append(known[plain[1]])
@@ -65,6 +65,11 @@ def read_sif(path: str | Path) -> PriorGraph:
     if not sources:
         raise FormatError("expected at least one edge, found none; is this the right file?", path=path)
     return PriorGraph.from_edges(sources, targets, signs, isolated=isolated)
+
+
+def _is_plain(line: str) -> bool:
+    """Whether nothing in a line needs stripping, and it is no comment."""
+    return line.isascii() and " " not in line and line[0] != "#"
 
 
 def sif_bytes(graph: PriorGraph, *, compress: bool = False) -> bytes:

@@ -80,7 +80,7 @@ def render_html(payload: Mapping[str, Any]) -> str:
     _check(payload)
     try:
         page = figures.environment().get_template("report.html.j2").render(_view(payload))
-    except (jinja2.UndefinedError, AttributeError, KeyError, TypeError) as error:
+    except (jinja2.UndefinedError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise FormatError(
             f"expected a complete payload of format {FORMAT}, got one in which {_reason(error)}; "
             "make it with Comparison.to_json()"
@@ -194,7 +194,7 @@ def _sizes(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_proved(proof: Mapping[str, Any]) -> bool:
-    return proof["termination"] == "optimal"
+    return proof["termination"] == "optimal" and proof["bound"] == proof["objective"]
 
 
 def _panels(payload: Mapping[str, Any], metrics: Sequence[str]) -> list[dict[str, Any]]:

@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from graphnn import __version__
+from graphnn.errors import quoted
 from graphnn.evaluate.compare import NETWORKS, Comparison
 from graphnn.explain.importance import METHOD
 from graphnn.extract.dag import Dag
+from graphnn.graph.check import reading
 from graphnn.graph.prior import Dropped, PriorGraph
 from graphnn.report.figures import change_text, metric_label, number_text, p_text
 from graphnn.report.html import FORMAT
@@ -120,8 +122,20 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
         "outputs": list(comparison.outputs),
         "objective": compressed.proof.objective_name,
         "full_objective": full.proof.objective_name,
-        "notes": [*context.notes, *comparison.notes],
+        "reading": None if context.graph is None else context.graph.ingestion.to_dict(),
+        "notes": [*_merged(comparison, context), *context.notes, *comparison.notes],
     }
+
+
+def _merged(comparison: Comparison, context: Context) -> list[str]:
+    """What was merged when the network and the cells were read."""
+    notes = [] if context.graph is None else [f"{f.topic}: {f.sentence}." for f in reading(context.graph)]
+    merged = comparison.cells.merged
+    if merged.genes:
+        notes.append(
+            f"{len(merged.genes):,} genes stood on several columns; policy: {merged.policy} ({quoted(merged.genes)})."
+        )
+    return notes
 
 
 def _nothing_dropped() -> dict[str, Any]:
@@ -266,9 +280,24 @@ def _warnings(comparison: Comparison, full: Dag, compressed: Dag) -> list[str]:
         warnings.append(f"The compressed network is not proved to be minimal. {compressed.proof.sentence()}")
     if compressed.graph.n_edges >= full.graph.n_edges:
         warnings.append("The compressed network has no fewer edges than the full one.")
+    warnings += _thin_metrics(comparison)
     if comparison.is_optimistic:
         warnings.append("Optimistic protocol: early stopping watched the reported fold.")
     return warnings
+
+
+def _thin_metrics(comparison: Comparison) -> list[str]:
+    """Metrics that are defined on some splits only, so that their interval rests on fewer."""
+    found = []
+    for output, rows in comparison.scores.groupby("output", sort=True):
+        for metric in comparison.metrics:
+            defined = rows.groupby(["seed", "fold"])[metric].count().eq(len(NETWORKS))
+            if not defined.all():
+                found.append(
+                    f"{metric_label(metric)} of {output} is defined on {int(defined.sum())} of {len(defined)} folds "
+                    "only; its mean and interval rest on those."
+                )
+    return found
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

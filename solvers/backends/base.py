@@ -27,7 +27,6 @@ class MixedIntegerProgram:
         lower: Shape (n_columns,).
         upper: Shape (n_columns,).
         integer: Shape (n_columns,).
-        start: A feasible point to begin from, shape (n_columns,), or None.
     """
 
     cost: FloatVector
@@ -37,7 +36,6 @@ class MixedIntegerProgram:
     lower: FloatVector
     upper: FloatVector
     integer: BoolVector
-    start: FloatVector | None = None
 
 
 class Status(Enum):

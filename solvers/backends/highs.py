@@ -32,10 +32,6 @@ class HighsBackend:
         highs = quiet_highs(time_limit_s=options.time_limit_s, seed=options.seed)
         highs.setOptionValue("mip_rel_gap", 0.0)
         highs.passModel(_model(program))
-        if program.start is not None:
-            start = highspy.HighsSolution()
-            start.col_value = program.start.tolist()
-            highs.setSolution(start)
         if options.on_progress is not None:
             report = options.on_progress
 

@@ -48,11 +48,6 @@ class ScipBackend:
             )
         ]
         _add_rows(model, columns, program)
-        if program.start is not None:
-            point = model.createSol()
-            for column, value in zip(columns, program.start.tolist(), strict=True):
-                model.setSolVal(point, column, value)
-            model.addSol(point)
         if options.on_progress is not None:
             model.includeEventhdlr(_Report(options.on_progress), "progress", "reports incumbents")
         attentive(model.optimizeNogil, cancel=model.interruptSolve)

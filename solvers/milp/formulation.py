@@ -53,7 +53,7 @@ def acyclic_flow(problem: Problem, *, order: bool | None = None, local_rows: boo
         local_rows: Include the local, tree and cover rows, which cut off no integer solution of least cost.
 
     Returns:
-        The program, without a start.
+        The program.
     """
     pays = problem.has_negative_costs
     with_order = pays if order is None else order

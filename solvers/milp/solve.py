@@ -18,7 +18,7 @@ from solvers.options import Options
 from solvers.problem import IntVector, Problem
 from solvers.result import Progress, Solution, Termination
 
-SLACK = 1e-6  # absolute, and relative 1e-7: a bound so near an integer is that integer. Engines work to 1e-6
+SLACK = 1e-6  # absolute, and relative 1e-9: an engine's bound so little above an integer is that integer
 
 
 def solve_milp(
@@ -66,20 +66,17 @@ def solve_milp(
 
 
 def meets(objective: float, bound: float) -> bool:
-    """Whether the bound proves the objective, to the tolerance of the engines (relative 1e-7).
-
-    Integer objectives are met by rounded bounds exactly; up to 1e6 the tolerance cannot hide a whole unit, and beyond
-    that it is cut to a tenth of one.
-    """
-    tolerance = 1e-7 * abs(objective)
-    return bound >= objective - (min(tolerance, 0.1) if float(objective).is_integer() else tolerance)
+    """Whether the bound proves the objective: exactly for whole numbers, else to the engines' relative 1e-7."""
+    if float(objective).is_integer() and float(bound).is_integer():
+        return bound >= objective
+    return bound >= objective - 1e-7 * abs(objective)
 
 
 def tight_bound(problem: Problem, bound: float) -> float:
     """Round a bound up where costs are integers; never below what is trivially true (all edges that pay, taken)."""
     trivial = float(np.minimum(problem.costs, 0.0).sum())
     bound = max(bound, trivial)
-    return float(math.ceil(bound - max(SLACK, 1e-7 * abs(bound)))) if problem.has_integer_costs else bound
+    return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound)))) if problem.has_integer_costs else bound
 
 
 def _best(problem: Problem, x: Any, start: IntVector | None) -> tuple[IntVector | None, float]:

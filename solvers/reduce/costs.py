@@ -11,7 +11,7 @@ from solvers.steiner.feed import feed_outputs
 from solvers.steiner.instance import arc_instance, rooted
 from solvers.steiner.paths import join_by_paths
 
-SPREAD = 1e4  # dearest over median cost, from which on single dear edges could set the scale for all others
+SPREAD = 1e2  # dearest over cheapest cost, from which on dear edges could set the scale for all others
 
 
 def affordable_edges(problem: Problem) -> BoolVector:
@@ -28,7 +28,7 @@ def affordable_edges(problem: Problem) -> BoolVector:
         Shape (n_edges,); all True where costs are of similar size.
     """
     positive = problem.costs[problem.costs > 0]
-    if not len(positive) or positive.max() <= SPREAD * np.median(positive):
+    if not len(positive) or positive.max() <= SPREAD * positive.min():
         return np.ones(problem.n_edges, dtype=bool)
     graph = rooted(problem)
     instance = arc_instance(graph)

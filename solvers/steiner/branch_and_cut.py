@@ -21,7 +21,7 @@ from solvers.errors import SolverError
 from solvers.problem import FloatVector, IntVector
 from solvers.steiner.cuts import fractional_cuts, integer_cuts
 from solvers.steiner.dual_ascent import Ascent
-from solvers.steiner.improve import cost_of_arcs, without_needless
+from solvers.steiner.improve import cost_of_arcs, reattach, without_needless
 from solvers.steiner.instance import Instance
 from solvers.steiner.paths import join_by_paths
 
@@ -89,6 +89,8 @@ class _Search:
         # Reduced-cost fixing: an answer with arc a costs at least bound + reduced[a]; arcs for which that is no
         # improvement are left out. The best answer known is kept aside, so nothing is lost.
         self.open = np.flatnonzero((instance.costs > 0) & (ascent.bound + ascent.reduced < self._to_beat()))
+        if not len(self.open):  # no arc is left that a better answer could use
+            self.bound = self.cost
         self.column = np.full(instance.n_arcs, -1)
         self.column[self.open] = np.arange(len(self.open))
         self.known: set[bytes] = set()
@@ -116,7 +118,11 @@ class _Search:
             history.append(value)
             self.rounds += 1
             stalled = len(history) > TAIL_ROUNDS and history[-1] - history[-TAIL_ROUNDS] < TAIL_GAIN * abs(history[-1])
-            cuts = [] if stalled else fractional_cuts(self.instance, self._spread(x), first=first, most=CUTS_A_ROUND)
+            cuts = (
+                []
+                if stalled
+                else fractional_cuts(self.instance, self._spread(x), self.clock, first=first, most=CUTS_A_ROUND)
+            )
             first += 17
             if not sum(self._add(cut) for cut in cuts):
                 return
@@ -182,7 +188,10 @@ class _Search:
     def _rounded(self, x: FloatVector) -> IntVector:
         """An answer guided by the point: arcs with a high value are short."""
         lengths = self.instance.costs * (1.0 - np.clip(self._spread(x), 0.0, 1.0))
-        return without_needless(self.instance, join_by_paths(self.instance, lengths))
+        arcs = join_by_paths(self.instance, lengths)
+        if (self.instance.costs == 0).any():
+            return without_needless(self.instance, arcs, self.clock)
+        return reattach(self.instance, arcs)
 
     def _spanned(self, chosen: IntVector) -> IntVector:
         """An arborescence over the chosen arcs and the free ones, which the model takes for granted."""
@@ -198,7 +207,7 @@ class _Search:
 
     def _raise_bound(self, value: float) -> None:
         """Take over a bound on what the open arcs allow; beyond them only the best answer is left."""
-        value = math.ceil(value - max(SLACK, 1e-7 * abs(value))) if self.integral else value
+        value = math.ceil(value - max(SLACK, 1e-9 * abs(value))) if self.integral else value
         value = min(value, self.cost)
         if not self.integral and value >= self.cost * (1 - 1e-9):
             value = self.cost

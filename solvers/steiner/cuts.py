@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from solvers.arrays import reachable
+from solvers.clock import Clock
 from solvers.problem import FloatVector, IntVector
 from solvers.steiner.instance import Instance
 
@@ -38,12 +39,13 @@ def integer_cuts(instance: Instance, chosen: IntVector) -> list[IntVector]:
     return cuts
 
 
-def fractional_cuts(instance: Instance, x: FloatVector, *, first: int, most: int) -> list[IntVector]:
+def fractional_cuts(instance: Instance, x: FloatVector, clock: Clock, *, first: int, most: int) -> list[IntVector]:
     """Cuts of least capacity that a fractional point violates, nearest to the terminal and nearest to the root.
 
     Args:
         instance: The instance.
         x: Value of each arc in [0, 1], shape (n_arcs,); free arcs count as unlimited.
+        clock: Stops, with the cuts found by then, when it expires.
         first: Position of the terminal to begin with, so that rounds take turns.
         most: Stop after so many cuts.
     """
@@ -53,9 +55,11 @@ def fractional_cuts(instance: Instance, x: FloatVector, *, first: int, most: int
     capacity = csr_array((scaled, (instance.tails, instance.heads)), shape=shape)
     capacity.sum_duplicates()
     cuts: list[IntVector] = []
-    terminals = np.roll(instance.terminals, -first).tolist()
+    whole = scaled >= (1 - TOLERANCE) * SCALE  # terminals that arrive over such arcs alone need no maximum flow
+    joined = reachable(instance.n_vertices, instance.heads[whole], instance.tails[whole], np.array([instance.root]))
+    terminals = [terminal for terminal in np.roll(instance.terminals, -first).tolist() if not joined[terminal]]
     for terminal in terminals:
-        if len(cuts) >= most:
+        if len(cuts) >= most or clock.expired:
             break
         flow = maximum_flow(capacity, terminal, instance.root)
         if flow.flow_value >= (1 - TOLERANCE) * SCALE:

@@ -34,105 +34,158 @@ def shake(instance: Instance, arcs: IntVector, clock: Clock, *, seed: int, round
             break
         lengths = instance.costs * draw.uniform(0.6, 1.4, instance.n_arcs)
         lengths[best] *= draw.uniform(0.3, 0.9)
-        candidate = without_needless(instance, join_by_paths(instance, lengths))
+        candidate = without_needless(instance, join_by_paths(instance, lengths), clock)
         cost = cost_of_arcs(instance, candidate)
         if cost < best_cost:
             best, best_cost = candidate, cost
     return best
 
 
-def without_needless(instance: Instance, arcs: IntVector) -> IntVector:
-    """Try to leave each costly arc out, dearest and then least used first, and rejoin over what is left and free.
+def reattach(instance: Instance, arcs: IntVector) -> IntVector:
+    """Let every vertex on which nothing hangs take its cheapest way to a vertex of the answer, until none moves.
+
+    For instances without free arcs, in which leaving out an arc always cuts somebody off. Nothing hangs on such a
+    vertex, so no cycle can arise; one that is no terminal goes.
 
     Args:
         instance: As for `join_by_paths`.
-        arcs: A feasible answer.
+        arcs: An arborescence that joins all terminals.
 
     Returns:
-        A feasible answer that costs no more.
+        One that costs no more.
     """
-    usable = instance.costs == 0
-    usable[arcs] = True
-    out_of = neighbours(instance.n_vertices, instance.tails, np.arange(instance.n_arcs))
-    into = neighbours(instance.n_vertices, instance.heads, np.arange(instance.n_arcs))
-    tails, heads = instance.tails.tolist(), instance.heads.tolist()
-    alive = usable.tolist()
-    load = _load(instance, arcs)
-    paid = [arc for arc in arcs.tolist() if instance.costs[arc] > 0]
-    reached = _reaches_root(instance, into, tails, alive)
-    need = [terminal for terminal in instance.terminals.tolist() if reached[terminal]]
-    for arc in sorted(paid, key=lambda arc: (load[arc], -instance.costs[arc], arc)):
-        alive[arc] = False
-        if not _still_joined(tails[arc], arc, need, instance.root, into, out_of, tails, heads, alive):
-            alive[arc] = True
-    return _used(instance, np.array(alive))
-
-
-def _still_joined(
-    start: int,
-    arc: int,
-    need: list[int],
-    root: int,
-    into: list[list[int]],
-    out_of: list[list[int]],
-    tails: list[int],
-    heads: list[int],
-    alive: list[bool],
-) -> bool:
-    """Whether the terminals that hung on an arc's tail still reach the root without it.
-
-    Only vertices that reach the tail can have lost their way; if the tail itself still reaches the root, none has.
-    """
-    if _walks_to(start, root, out_of, heads, alive):
-        return True
-    behind = {start}
-    stack = [start]
-    while stack:
-        for incoming in into[stack.pop()]:
-            if alive[incoming] and tails[incoming] not in behind:
-                behind.add(tails[incoming])
-                stack.append(tails[incoming])
-    return all(_walks_to(terminal, root, out_of, heads, alive) for terminal in need if terminal in behind)
-
-
-def _walks_to(start: int, root: int, out_of: list[list[int]], heads: list[int], alive: list[bool]) -> bool:
-    seen = {start}
-    stack = [start]
-    while stack:
-        vertex = stack.pop()
-        if vertex == root:
-            return True
-        for arc in out_of[vertex]:
-            if alive[arc] and heads[arc] not in seen:
-                seen.add(heads[arc])
-                stack.append(heads[arc])
-    return False
-
-
-def _reaches_root(instance: Instance, into: list[list[int]], tails: list[int], alive: list[bool]) -> list[bool]:
-    reached = [False] * instance.n_vertices
-    reached[instance.root] = True
-    stack = [instance.root]
-    while stack:
-        for arc in into[stack.pop()]:
-            if alive[arc] and not reached[tails[arc]]:
-                reached[tails[arc]] = True
-                stack.append(tails[arc])
-    return reached
-
-
-def _load(instance: Instance, arcs: IntVector) -> dict[int, int]:
-    """How many terminals use each arc of an arborescence."""
+    order = np.argsort(instance.tails, kind="stable")
+    first = np.searchsorted(instance.tails[order], np.arange(instance.n_vertices + 1))
     onward = dict(zip(instance.tails[arcs].tolist(), arcs.tolist(), strict=True))
-    load = dict.fromkeys(arcs.tolist(), 0)
-    for vertex in instance.terminals.tolist():
-        while vertex in onward:
-            load[onward[vertex]] += 1
-            vertex = int(instance.heads[onward[vertex]])
-    return load
+    hanging = np.bincount(instance.heads[arcs], minlength=instance.n_vertices)
+    is_terminal = np.zeros(instance.n_vertices, dtype=bool)
+    is_terminal[instance.terminals] = True
+    waiting = [vertex for vertex in onward if hanging[vertex] == 0]
+    while waiting:
+        vertex = waiting.pop()
+        before = onward[vertex]
+        head = int(instance.heads[before])
+        if not is_terminal[vertex]:
+            del onward[vertex]
+        else:
+            ways = order[first[vertex] : first[vertex + 1]]
+            best = min(ways.tolist(), key=lambda arc: (not _is_in(instance, onward, arc), instance.costs[arc], arc))
+            if best == before or instance.costs[best] >= instance.costs[before]:
+                continue
+            onward[vertex] = best
+            hanging[instance.heads[best]] += 1
+        hanging[head] -= 1
+        if hanging[head] == 0 and head in onward:
+            waiting.append(head)
+    return np.array(sorted(onward.values()), dtype=np.int64)
 
 
-def _used(instance: Instance, alive: np.ndarray) -> IntVector:
-    """An arborescence over the arcs that are left."""
-    lengths = np.where(alive, instance.costs, np.inf)
-    return join_by_paths(instance, lengths)
+def _is_in(instance: Instance, onward: dict[int, int], arc: int) -> bool:
+    head = int(instance.heads[arc])
+    return head == instance.root or head in onward
+
+
+def without_needless(instance: Instance, arcs: IntVector, clock: Clock | None = None) -> IntVector:
+    """Try to leave each costly arc out, the least used first, and rejoin what hung on it at no further cost.
+
+    Args:
+        instance: As for `join_by_paths`.
+        arcs: An arborescence that joins all terminals.
+        clock: Stops, with what is found by then, when it expires.
+
+    Returns:
+        An arborescence that costs no more.
+    """
+    tree = _Tree(instance, arcs)
+    load = tree.load()
+    paid = [arc for arc in arcs.tolist() if instance.costs[arc] > 0]
+    for arc in sorted(paid, key=lambda arc: (load.get(arc, 0), -instance.costs[arc], arc)):
+        if clock is not None and clock.expired:
+            break
+        if tree.onward[tree.tails[arc]] == arc:
+            tree.leave_out(arc)
+    return tree.arcs()
+
+
+class _Tree:
+    """An arborescence towards the root in which arcs can be left out."""
+
+    def __init__(self, instance: Instance, arcs: IntVector) -> None:
+        self.root = instance.root
+        self.tails, self.heads = instance.tails.tolist(), instance.heads.tolist()
+        self.free = (instance.costs == 0).tolist()
+        self.out_of = neighbours(instance.n_vertices, instance.tails, np.arange(instance.n_arcs))
+        self.is_terminal = [False] * instance.n_vertices
+        self.terminals = instance.terminals.tolist()
+        for terminal in self.terminals:
+            self.is_terminal[terminal] = True
+        self.onward = [-1] * instance.n_vertices  # the arc that each joined vertex takes
+        self.behind: list[set[int]] = [set() for _ in range(instance.n_vertices)]  # who takes an arc to it
+        for arc in arcs.tolist():
+            self.onward[self.tails[arc]] = arc
+            self.behind[self.heads[arc]].add(self.tails[arc])
+
+    def load(self) -> dict[int, int]:
+        """How many terminals use each arc."""
+        load: dict[int, int] = {}
+        for vertex in self.terminals:
+            while self.onward[vertex] >= 0:
+                load[self.onward[vertex]] = load.get(self.onward[vertex], 0) + 1
+                vertex = self.heads[self.onward[vertex]]
+        return load
+
+    def leave_out(self, arc: int) -> bool:
+        """Leave an arc out if all terminals that hang on it find another way that costs nothing; whether they did."""
+        hanging = self._hanging_on(self.tails[arc])
+        ways = self._other_ways(hanging, arc)
+        if any(self.is_terminal[vertex] and vertex not in ways for vertex in hanging):
+            return False
+        for vertex in hanging:
+            before = self.onward[vertex]
+            self.behind[self.heads[before]].discard(vertex)
+            self.onward[vertex] = ways.get(vertex, -1)
+        for vertex, way in ways.items():
+            self.behind[self.heads[way]].add(vertex)
+        return True
+
+    def _hanging_on(self, vertex: int) -> set[int]:
+        """The vertex and all whose ways lead through it."""
+        found = {vertex}
+        stack = [vertex]
+        while stack:
+            for tail in self.behind[stack.pop()]:
+                found.add(tail)
+                stack.append(tail)
+        return found
+
+    def _other_ways(self, hanging: set[int], without: int) -> dict[int, int]:
+        """For each hanging vertex that can rejoin, the arc to take: free arcs, or costly ones of the tree."""
+        waiting: dict[int, list[int]] = {}  # arcs among hanging vertices, by head
+        ways: dict[int, int] = {}
+        stack: list[int] = []
+        for vertex in sorted(hanging):
+            for arc in self.out_of[vertex]:
+                if arc == without or not (self.free[arc] or self.onward[vertex] == arc):
+                    continue
+                head = self.heads[arc]
+                if head in hanging:
+                    waiting.setdefault(head, []).append(arc)
+                elif vertex not in ways and (head == self.root or self.onward[head] >= 0):
+                    ways[vertex] = arc
+                    stack.append(vertex)
+        while stack:
+            for arc in waiting.get(stack.pop(), ()):
+                tail = self.tails[arc]
+                if tail not in ways:
+                    ways[tail] = arc
+                    stack.append(tail)
+        return ways
+
+    def arcs(self) -> IntVector:
+        """Arcs on the ways of the terminals, sorted."""
+        used: set[int] = set()
+        for vertex in self.terminals:
+            while self.onward[vertex] >= 0 and self.onward[vertex] not in used:
+                used.add(self.onward[vertex])
+                vertex = self.heads[self.onward[vertex]]
+        return np.array(sorted(used), dtype=np.int64)

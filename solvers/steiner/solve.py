@@ -10,14 +10,14 @@ import numpy as np
 from solvers import registry
 from solvers.check import cost_of
 from solvers.clock import Clock
-from solvers.milp.solve import meets, solve_milp, tight_bound
+from solvers.milp.solve import meets, solve_milp
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
 from solvers.result import Progress, Solution, Termination
 from solvers.steiner.compact import Compact, compact
 from solvers.steiner.dual_ascent import Ascent, dual_ascent
-from solvers.steiner.feed import feed_outputs
-from solvers.steiner.improve import cost_of_arcs, shake, without_needless
+from solvers.steiner.feed import edges_among, feed_outputs, with_feeders
+from solvers.steiner.improve import cost_of_arcs, reattach, shake, without_needless
 from solvers.steiner.instance import Instance, Rooted, arc_instance, rooted, uniform_out_cost
 from solvers.steiner.paths import join_by_paths
 
@@ -56,7 +56,7 @@ def solve_steiner(problem: Problem, options: Options, clock: Clock) -> Solution:
     )
     edges = feed_outputs(problem, joined.edges)
     objective = cost_of(problem, edges)
-    bound = tight_bound(problem, joined.bound)
+    bound = joined.bound  # whole already where costs are: dual ascent is exact, and the cut stage rounds
     if len(problem.outputs) > 1 and not meets(objective, bound) and not clock.expired:
         return _decide_outputs(problem, options, clock, edges, bound, joined)
     bound = objective if meets(objective, bound) else bound
@@ -94,13 +94,15 @@ def _decide_outputs(
 
 
 def _join_nodes(problem: Problem, graph: Rooted, cost: FloatVector, options: Options, clock: Clock) -> _Joined:
-    """Node form, with the terminal reductions."""
+    """Node form, with the terminal reductions; with several outputs, each asks for a vertex that can feed it."""
+    if len(problem.outputs) > 1:
+        graph = with_feeders(problem, graph)
+        cost = np.append(cost, np.zeros(graph.n_vertices - len(cost)))
     small = compact(graph, cost)
     arcs, bound, prover, details = _solve_instance(problem, small.instance, options, clock, constant=small.constant)
     chosen = np.zeros(graph.n_vertices, dtype=bool)
     chosen[small.answer(arcs)] = True
-    chosen[graph.root] = True
-    edges = graph.edges[chosen[graph.tails] & chosen[graph.heads]]
+    edges = edges_among(problem, chosen[: problem.n_vertices], cost[: problem.n_vertices])
     return _Joined(edges, small.constant + bound, prover, {"form": "node", **_counts(small), **details})
 
 
@@ -118,12 +120,13 @@ def _solve_instance(
         return np.zeros(0, dtype=np.int64), 0.0, "reductions", {}
     report = _reporter(options, clock, constant)
     ascent = dual_ascent(instance, clock)
-    arcs = _best_paths(instance, ascent)
+    arcs = _best_paths(instance, ascent, clock)
     integral = bool((instance.costs == np.round(instance.costs)).all())
-    if not _is_proved(instance, arcs, ascent.bound) and instance.n_arcs <= SHAKE_UP_TO:
+    has_free_arcs = bool((instance.costs == 0).any())
+    if has_free_arcs and not _is_proved(instance, arcs, ascent.bound) and instance.n_arcs <= SHAKE_UP_TO:
         arcs = shake(instance, arcs, clock, seed=options.seed, rounds=SHAKES, enough=ascent.bound)
     report(cost_of_arcs(instance, arcs), ascent.bound)
-    facts = {"ascent_bound": constant + ascent.bound, "ascent_cuts": len(ascent.cuts)}
+    facts = {"ascent_cuts": len(ascent.cuts)}
     if _is_proved(instance, arcs, ascent.bound) or clock.expired:
         return arcs, ascent.bound, "dual ascent", facts
     from solvers.steiner.branch_and_cut import close_gap  # loads HiGHS, which most networks never need
@@ -132,12 +135,15 @@ def _solve_instance(
     return closed.arcs, closed.bound, "highs", {**facts, "cuts": closed.n_cuts, "rounds": closed.rounds}
 
 
-def _best_paths(instance: Instance, ascent: Ascent) -> IntVector:
+def _best_paths(instance: Instance, ascent: Ascent, clock: Clock) -> IntVector:
     """The cheaper of two path heuristics: by cost, and by reduced cost with cost to break ties."""
     spread = float(instance.costs.max()) or 1.0
     guides = (instance.costs, ascent.reduced + 1e-6 * instance.costs / spread)
     found = [join_by_paths(instance, guide) for guide in guides]
-    found = [without_needless(instance, arcs) for arcs in found]
+    if (instance.costs == 0).any():
+        found = [without_needless(instance, arcs, clock) for arcs in found]
+    else:
+        found = [reattach(instance, arcs) for arcs in found]
     return min(found, key=lambda arcs: cost_of_arcs(instance, arcs))
 
 
@@ -148,7 +154,6 @@ def _is_proved(instance: Instance, arcs: IntVector, bound: float) -> bool:
 def _counts(small: Compact) -> dict[str, Any]:
     return {
         "settled_vertices": len(small.settled),
-        "settled_cost": small.constant,
         "open_vertices": len(small.vertices) - 1,
         "open_terminals": len(small.instance.terminals),
         "forced_vertices": small.reduced.n_forced,

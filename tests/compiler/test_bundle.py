@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
@@ -213,5 +214,28 @@ def test_nothing_unsafe_is_loaded(bundle, tmp_path):
     plan = json.loads(plan_layers(awkward()).to_json())
     model = keras.Sequential([keras.Input((len(plan["inputs"]),)), keras.layers.Lambda(lambda x: x * 2)])
     model.save(tmp_path / "lambda.keras")
-    with pytest.raises(FormatError, match=r"[Ll]ambda"):
+    with pytest.raises(FormatError, match=r"Sequential|[Ll]ambda"):
         load_bundle(rewritten(bundle, tmp_path / "l.gnn", model=(tmp_path / "lambda.keras").read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"class_name": "function", "module": "subprocess", "config": "Popen", "registered_name": "function"},
+        {"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}},
+        {"class_name": "run", "module": "keras.optimizers", "config": {}},
+    ],
+    ids=["a function of another module", "a layer that is none of ours", "a name that is no class"],
+)
+def test_a_class_that_is_none_of_ours_is_refused_before_keras_looks_for_it(bundle, tmp_path, layer, monkeypatch):
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras was asked to load it"))
+    with zipfile.ZipFile(bundle) as archive:
+        inner = archive.read("model.keras")
+    config = json.loads(zipfile.ZipFile(io.BytesIO(inner)).read("config.json"))
+    config["config"]["layers"].append({**layer, "name": "extra", "inbound_nodes": []})
+    parts = io.BytesIO()
+    with zipfile.ZipFile(parts, "w") as target, zipfile.ZipFile(io.BytesIO(inner)) as source:
+        for name in source.namelist():
+            target.writestr(name, json.dumps(config) if name == "config.json" else source.read(name))
+    with pytest.raises(FormatError, match="load only"):
+        load_bundle(rewritten(bundle, tmp_path / "l.gnn", model=parts.getvalue()))

@@ -233,7 +233,14 @@ def payloads() -> tuple[dict[str, Any], ...]:
     regression = gn.compare(
         full, compressed, x, noise, folds=2, training=TRAINING, network=gn.NetworkOptions(task="regression")
     )
-    planted = Context(planted=tuple(dags[1].hidden[:2]), command="graphnn compare", notes=("a note",))
+    rows = [("a", 1, "b"), ("a", 1, "b"), ("b", 1, "b"), ("b", 1, "c"), ("b", -1, "c")]
+    planted = Context(
+        graph=gn.PriorGraph.from_sif_tuples(rows),
+        planted=tuple(dags[1].hidden[:2]),
+        unmeasured=("LOST_gene",),
+        command="graphnn compare",
+        notes=("a note",),
+    )
     return make_payload(binary, planted), make_payload(regression), make_payload(comparison())
 
 

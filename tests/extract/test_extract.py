@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -313,3 +314,25 @@ def test_a_cyclic_network_is_no_dag():
         gn.Dag.from_graph(graph, ["x"], ["y"])
     assert gn.extract_dag(graph, ["x"], ["y"]).graph.n_edges == 2
     assert set(solvers.available()) == {"highs", "scip", "cvxpy"}
+
+
+def test_shortest_paths_lead_to_every_output_that_an_input_reaches():
+    rows = [("x", 1, "y"), ("x", 1, "h"), ("h", 1, "z"), ("w", 1, "z")]
+    graph = gn.PriorGraph.from_sif_tuples(rows)
+    dag = gn.extract_dag(graph, ["x", "w"], ["y", "z"], objective="shortest_paths")
+    assert dag.graph == graph
+
+
+def test_shortest_paths_that_run_against_each_other_become_acyclic():
+    rows = [("i", 1, "a"), ("j", 1, "b"), ("a", 1, "b"), ("b", 1, "a"), ("a", 1, "y"), ("b", 1, "z")]
+    graph = gn.PriorGraph.from_sif_tuples(rows)
+    dag = gn.extract_dag(graph, ["i", "j"], ["y", "z"], objective="shortest_paths")
+    assert set(edges_of(dag)) == {("i", "a"), ("j", "b"), ("a", "y"), ("b", "z")}
+
+
+def test_optimal_is_a_matter_of_numbers_not_of_a_word():
+    dag = gn.extract_dag(GRAPH, ["x", "w"], ["y"])
+    lie = replace(dag.proof, bound=dag.proof.objective - 1)
+    assert dag.proof.is_optimal
+    assert not lie.is_optimal
+    assert "Not proved" in lie.sentence()

@@ -275,3 +275,46 @@ def test_methods_agree_on_many_problems_with_free_edges(seed):
         assert fast.termination is flow.termination is Termination.OPTIMAL
         assert fast.objective == flow.objective
         assert not broken_rules(problem, fast.edges.tolist())
+
+
+@pytest.mark.parametrize(("method", "backend"), ENGINES)
+def test_dear_edges_that_nobody_needs_do_not_set_the_scale(method, backend):
+    """Half of the edges cost 50, the answer 3e-7: tolerances that fit the former would hide the latter."""
+    cheap = {(0, 3): 2e-7, (1, 2): 1e-7, (0, 2): 1.9e-7, (2, 3): 6e-7}
+    pairs = [(0, 3), (1, 2), (0, 2), (2, 3), (3, 2), (2, 1), (3, 1), (2, 0)]
+    tails, heads = zip(*pairs, strict=True)
+    costs = [cheap.get(pair, 50.0) for pair in pairs]
+    problem = Problem(n_vertices=4, sources=tails, targets=heads, inputs=[0, 1], outputs=[2, 3], costs=costs)
+    solution = solve(problem, method, backend)
+    assert solution.termination is Termination.OPTIMAL
+    assert solution.objective == pytest.approx(3e-7, rel=1e-5)
+
+
+def test_large_whole_costs_are_proved_where_the_bound_is_exact():
+    line = Problem(n_vertices=3, sources=[0, 1], targets=[1, 2], inputs=[0], outputs=[2], costs=[20000001, 30000000])
+    solution = solve(line)
+    assert (solution.termination, solution.bound) == (Termination.OPTIMAL, 50000001)
+
+
+def test_nothing_left_to_choose_is_no_failure():
+    costs = [1000000001, 1, 10**12]
+    problem = Problem(n_vertices=5, sources=[2, 2, 4], targets=[4, 1, 0], inputs=[2, 4], outputs=[0, 1], costs=costs)
+    solution = solve(problem)
+    assert solution.objective == solution.bound == 1 + 10**12
+    assert solvers.violations(problem, solution.edges) == []
+
+
+@pytest.mark.parametrize("n_outputs", [2, 3, 4])
+def test_outputs_are_fed_at_least_cost(n_outputs):
+    """The fast path with vertices that ask on behalf of outputs, against the acyclic-flow program."""
+    for number in range(40):
+        generator = np.random.default_rng((n_outputs, number))
+        edges = {(int(a), int(b)) for a, b in generator.integers(0, 14, size=(34, 2)) if a != b}
+        tails, heads = zip(*sorted(edges), strict=True)
+        outputs = list(range(14 - n_outputs, 14))
+        problem = Problem(n_vertices=14, sources=tails, targets=heads, inputs=[0, 1, 2, 3], outputs=outputs)
+        try:
+            exact = solve(problem, "milp")
+        except solvers.InfeasibleProblem:
+            continue
+        assert solve(problem).objective == exact.objective == solve(problem).bound
