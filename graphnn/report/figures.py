@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 import unicodedata
-from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,37 +19,25 @@ from typing import Any
 import jinja2
 
 from graphnn.errors import FormatError
+from graphnn.report.layout import Item, column_of, items, order_levels, place, radius, selection, size
+from graphnn.report.text import (
+    change_text,
+    count_text,
+    metric_label,
+    number_text,
+    objective_label,
+    p_text,
+    percent_text,
+    short_name,
+)
 
 MAX_VERTICES = 120
 MAX_INTERVALS = 40
-LABEL_WIDTH = 17  # characters; longer names are shortened in the middle, the whole name is in the tooltip
 CHARACTER_PX = 6.1
-OUTPUT_RADIUS = 7.5
 MARGIN_PX = 22.0
 PAGE_PX, MIN_GAP_PX, MAX_GAP_PX = 1000.0, 48.0, 130.0
 IMPORTANCE_STEPS = 5
-_UNKNOWN_RANK = float("-inf")
 
-METRIC_LABELS = {
-    "roc_auc": "ROC-AUC",
-    "average_precision": "Average precision",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "spearman": "Spearman ρ",
-    "pearson": "Pearson r",
-    "r2": "R²",
-    "mse": "Mean squared error",
-    "mae": "Mean absolute error",
-}
-OBJECTIVE_LABELS = {
-    "min_edges": "the fewest edges that carry every input to an output",
-    "shortest_paths": "the union of all shortest input-to-output paths",
-    "max_edges": "the most edges without a cycle",
-    "given": "as given, nothing was optimised",
-}
 ERROR_METRICS = ("mse", "mae", "rmse", "loss")  # in units of the output: not on one axis with the others
 
 
@@ -75,90 +62,7 @@ class NetworkFigure:
     interactions: tuple[int, ...]
 
 
-@dataclass
-class _Item:
-    """A vertex of the picture, or (name None) the point where a long edge crosses a column."""
-
-    column: int
-    above: float  # room it needs over and under its centre
-    below: float
-    name: str | None = None
-    y: float = 0.0
-
-
 # --- numbers and words ---------------------------------------------------------------------------------------------
-
-
-def number_text(value: float | None, *, digits: int = 3) -> str:
-    """Write a measured number: three decimals, thousands separators, "n/a" for None.
-
-    Example:
-        >>> number_text(0.94312), number_text(1234.5), number_text(-0.5), number_text(0.00044), number_text(None)
-        ('0.943', '1,234.500', '−0.500', '0.00044', 'n/a')
-    """
-    if value is None or not math.isfinite(value):
-        return "n/a"
-    if 0 < abs(value) < 0.5 * 10**-digits:  # what is not zero is not written as zero
-        text = f"{value:.1e}" if abs(value) < 1e-6 else f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
-    else:
-        text = f"{value:,.{digits}f}"
-    return text.replace("-", "−")
-
-
-def change_text(value: float | None, *, digits: int = 3) -> str:
-    """Write a difference with its sign.
-
-    Example:
-        >>> change_text(0.0123), change_text(-0.004), change_text(0.0)
-        ('+0.012', '−0.004', '0.000')
-    """
-    sign = "+" if value is not None and math.isfinite(value) and value > 0 else ""
-    return sign + number_text(value, digits=digits)
-
-
-def count_text(value: float | None) -> str:
-    """Write a count, or a cost that need not be whole.
-
-    Example:
-        >>> count_text(12618), count_text(12618.0), count_text(0.25), count_text(None)
-        ('12,618', '12,618', '0.25', 'n/a')
-    """
-    if value is None or not math.isfinite(value):
-        return "n/a"
-    text = f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
-    return text.replace("-", "−")
-
-
-def percent_text(value: float, digits: int = 1) -> str:
-    """Write a percentage without its sign: 51.33 is "51.3"; what is not zero is not written as zero."""
-    return "0" if value == 0 else number_text(value, digits=digits)
-
-
-def p_text(value: float | None) -> str:
-    """Write a p value: three decimals, "< 0.001" below, "n/a" for None."""
-    return "< 0.001" if value is not None and value < 0.001 else number_text(value)
-
-
-def objective_label(name: str) -> str:
-    """Say what an objective asks for, with its name as the program knows it."""
-    return f"{OBJECTIVE_LABELS[name]} ({name})" if name in OBJECTIVE_LABELS else name
-
-
-def metric_label(metric: str) -> str:
-    """Name a metric as it is written in papers: "roc_auc" is "ROC-AUC"."""
-    return METRIC_LABELS.get(metric) or (metric[:1].upper() + metric[1:].replace("_", " "))
-
-
-def short_name(name: str, *, width: int = LABEL_WIDTH) -> str:
-    """Shorten a name in the middle: names of one family share their beginnings, so both ends are kept.
-
-    Example:
-        >>> short_name("LCK"), short_name("MAPK_signalling_complex_isoform_7", width=11)
-        ('LCK', 'MAPK_…orm_7')
-    """
-    if len(name) <= width:
-        return name
-    return name[: width // 2] + "…" + name[len(name) - (width - width // 2 - 1) :]
 
 
 @cache
@@ -316,189 +220,19 @@ def network_figure(hidden: Mapping[str, Any], *, title: str, max_vertices: int =
     lost = sorted({edge[end] for edge in edges for end in ("source", "target")} - set(nodes))
     if lost:
         raise FormatError(f"expected the edges of hidden_network between its nodes, got an edge at {lost[0]!r}")
-    kept = _selection(nodes, edges, limit=max_vertices)
+    kept = selection(nodes, edges, limit=max_vertices)
     edges = [edge for edge in edges if edge["source"] in kept and edge["target"] in kept]
-    columns = _columns(sorted(kept), edges)
-    levels, chains = _items(nodes, columns, edges)
-    _order(levels, chains)
-    _place(levels, chains)
+    columns = column_of(sorted(kept), edges)
+    levels, chains = items(nodes, columns, edges)
+    order_levels(levels, chains)
+    place(levels, chains)
     return _network_svg(nodes, levels, chains, title=title, left_out=len(nodes) - len(kept))
-
-
-def _selection(nodes: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], *, limit: int) -> set[str]:
-    """Choose what to draw: outputs first, then by importance and fan-in, each vertex with a way to an output."""
-    if len(nodes) <= limit:
-        return set(nodes)
-    outgoing: dict[str, list[str]] = defaultdict(list)
-    degree: dict[str, int] = defaultdict(int)
-    for edge in edges:
-        outgoing[edge["source"]].append(edge["target"])
-        degree[edge["source"]] += 1
-        degree[edge["target"]] += 1
-
-    def worth(name: str) -> tuple[float, int, str]:
-        importance = nodes[name]["importance"]
-        return (-(_UNKNOWN_RANK if importance is None else importance), -nodes[name]["n_inputs"] - degree[name], name)
-
-    kept = set(sorted((name for name in nodes if nodes[name]["role"] == "output"), key=worth)[:limit])
-    for name in sorted(nodes, key=worth):
-        way = _way(name, outgoing, kept)
-        if len(kept) + len(way) <= limit:
-            kept.update(way)
-    return kept
-
-
-def _way(name: str, outgoing: Mapping[str, list[str]], kept: set[str]) -> list[str]:
-    """Vertices of a shortest way from `name` to a vertex already drawn (all it can reach, if it meets none)."""
-    if name in kept:
-        return []
-    before: dict[str, str | None] = {name: None}
-    for vertex in (queue := [name]):
-        for target in outgoing.get(vertex, ()):
-            if target in kept:
-                way: list[str] = []
-                step: str | None = vertex
-                while step is not None:
-                    way.append(step)
-                    step = before[step]
-                return way
-            if target not in before:
-                before[target] = vertex
-                queue.append(target)
-    return queue
-
-
-def _columns(names: Sequence[str], edges: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Column of each vertex, 0 at the left: the longest way to an output, counted from the right."""
-    incoming: dict[str, list[str]] = defaultdict(list)
-    waiting = dict.fromkeys(names, 0)
-    for edge in edges:
-        incoming[edge["target"]].append(edge["source"])
-        waiting[edge["source"]] += 1
-    steps = dict.fromkeys(names, 0)
-    ready = [name for name in names if waiting[name] == 0]
-    for name in ready:
-        for source in incoming[name]:
-            steps[source] = max(steps[source], steps[name] + 1)
-            waiting[source] -= 1
-            if waiting[source] == 0:
-                ready.append(source)
-    if len(ready) < len(names):
-        raise FormatError("expected the edges of hidden_network to be acyclic, got a cycle; draw a network made by Dag")
-    deepest = max(steps.values(), default=0)
-    return {name: deepest - step for name, step in steps.items()}
-
-
-def _items(
-    nodes: Mapping[str, Any], columns: Mapping[str, int], edges: Sequence[Mapping[str, Any]]
-) -> tuple[list[list[_Item]], list[tuple[Mapping[str, Any], list[_Item]]]]:
-    """One list of items a column, and for each edge the chain of items from its source to its target."""
-    fed = {edge["target"] for edge in edges}
-    largest = max((nodes[name]["n_inputs"] for name in columns), default=0)
-    levels: list[list[_Item]] = [[] for _ in range(max(columns.values(), default=-1) + 1)]
-    item_of = {}
-    for name in sorted(columns):
-        r = _size(nodes[name], largest)
-        below = max(r + 2.0, 7.5)
-        item = _Item(columns[name], above=r + 18.0 if name in fed else below, below=below, name=name)
-        item_of[name] = item
-        levels[item.column].append(item)
-    chains = []
-    for edge in edges:
-        first, last = item_of[edge["source"]], item_of[edge["target"]]
-        bends = [_Item(column, above=4.0, below=4.0) for column in range(first.column + 1, last.column)]
-        for bend in bends:
-            levels[bend.column].append(bend)
-        chains.append((edge, [first, *bends, last]))
-    return levels, chains
-
-
-def _neighbours(chains: Sequence[tuple[Any, list[_Item]]]) -> tuple[dict[int, list[_Item]], dict[int, list[_Item]]]:
-    """Items to the left and to the right of each item, by id()."""
-    left: dict[int, list[_Item]] = defaultdict(list)
-    right: dict[int, list[_Item]] = defaultdict(list)
-    for _, chain in chains:
-        for a, b in itertools.pairwise(chain):
-            right[id(a)].append(b)
-            left[id(b)].append(a)
-    return left, right
-
-
-def _order(levels: list[list[_Item]], chains: Sequence[tuple[Any, list[_Item]]], *, sweeps: int = 12) -> None:
-    """Order the columns for few crossings: depth first from the outputs, then barycentres; the best order stays."""
-    left, right = _neighbours(chains)
-    seen: dict[int, None] = {}
-    fresh: list[list[_Item]] = [[] for _ in levels]
-    stack = [item for level in levels for item in reversed(level)]  # the last column, from the top, comes off first
-    while stack:
-        item = stack.pop()
-        if id(item) not in seen:
-            seen[id(item)] = None
-            fresh[item.column].append(item)
-            stack.extend(reversed(left[id(item)]))
-    levels[:] = fresh
-    best, fewest = [list(level) for level in levels], _crossings(levels, right)
-    for sweep in range(sweeps):
-        if fewest == 0:
-            break
-        side, order = (right, range(len(levels) - 2, -1, -1)) if sweep % 2 == 0 else (left, range(1, len(levels)))
-        for column in order:
-            place = {id(item): (i + 0.5) / len(level) for level in levels for i, item in enumerate(level)}
-            levels[column].sort(key=lambda item: _mean([place[id(n)] for n in side[id(item)]], place[id(item)]))
-        crossings = _crossings(levels, right)
-        if crossings < fewest:
-            best, fewest = [list(level) for level in levels], crossings
-    levels[:] = best
-
-
-def _crossings(levels: Sequence[Sequence[_Item]], right: Mapping[int, list[_Item]]) -> int:
-    """Number of pairs of lines that cross between neighbouring columns."""
-    total = 0
-    for level, following in itertools.pairwise(levels):
-        place = {id(item): i for i, item in enumerate(following)}
-        ends: list[int] = []
-        for item in level:
-            targets = [place[id(target)] for target in right.get(id(item), ())]
-            total += sum(len(ends) - bisect_left(ends, target + 1) for target in targets)
-            for target in targets:
-                insort(ends, target)
-    return total
-
-
-def _place(levels: Sequence[Sequence[_Item]], chains: Sequence[tuple[Any, list[_Item]]], *, sweeps: int = 8) -> None:
-    """Give each item its y: near the mean of its neighbours, in the order of its column, without overlap."""
-    left, right = _neighbours(chains)
-    for level in levels:
-        _spread(level, [0.0] * len(level))
-    for sweep in range(2 * sweeps):
-        side, order = (right, reversed(levels)) if sweep % 2 == 0 else (left, iter(levels))
-        for level in order:
-            _spread(level, [_mean([near.y for near in side[id(item)]], item.y) for item in level])
-
-
-def _spread(level: Sequence[_Item], wanted: Sequence[float]) -> None:
-    """Move a column as near as possible (least squares) to the wanted places: pool adjacent violators."""
-    offsets, total = [], 0.0
-    for above, item in zip([None, *level], level, strict=False):
-        total += 0.0 if above is None else above.below + item.above
-        offsets.append(total)
-    blocks: list[list[float]] = []  # mean, size
-    for want, offset in zip(wanted, offsets, strict=True):
-        blocks.append([want - offset, 1.0])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            mean, size = blocks.pop()
-            before = blocks[-1]
-            before[0] = (before[0] * before[1] + mean * size) / (before[1] + size)
-            before[1] += size
-    means = [mean for mean, size in blocks for _ in range(int(size))]
-    for item, mean, offset in zip(level, means, offsets, strict=True):
-        item.y = mean + offset
 
 
 def _network_svg(
     nodes: Mapping[str, Any],
-    levels: Sequence[Sequence[_Item]],
-    chains: Sequence[tuple[Mapping[str, Any], list[_Item]]],
+    levels: Sequence[Sequence[Item]],
+    chains: Sequence[tuple[Mapping[str, Any], list[Item]]],
     *,
     title: str,
     left_out: int,
@@ -517,7 +251,7 @@ def _network_svg(
             "node": node,
             "x": columns_x[item.column],
             "y": item.y - top,
-            "r": _size(node, largest),
+            "r": size(node, largest),
             "step": _importance_step(node["importance"], scale),
             "label": short_name(node["name"]),
             "above": node["name"] in fed,
@@ -542,7 +276,7 @@ def _network_svg(
     return NetworkFigure(svg, len(drawn), left_out, largest, scale, kinds)
 
 
-def _columns_x(levels: Sequence[Sequence[_Item]], fed: set[str], *, most: int) -> tuple[list[float], float]:
+def _columns_x(levels: Sequence[Sequence[Item]], fed: set[str], *, most: int) -> tuple[list[float], float]:
     """Centre of each column and the width of the picture; columns move apart until the page is filled."""
     room_left, room_right = [], []
     for level in levels:
@@ -563,7 +297,7 @@ def _columns_x(levels: Sequence[Sequence[_Item]], fed: set[str], *, most: int) -
 
 
 def _landings(
-    chains: Sequence[tuple[Mapping[str, Any], list[_Item]]], radius_of: Mapping[str, float]
+    chains: Sequence[tuple[Mapping[str, Any], list[Item]]], radius_of: Mapping[str, float]
 ) -> dict[int, tuple[float, float]]:
     """Where each edge (by position) ends, relative to its target: spread over the left side, ordered by origin."""
     arriving: dict[str, list[int]] = defaultdict(list)
@@ -589,17 +323,6 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
     return path
 
 
-def _size(node: Mapping[str, Any], largest: int) -> float:
-    """Half the width of a vertex; outputs have few measured inputs or none and are never small."""
-    r = radius(node["n_inputs"], largest)
-    return max(r, OUTPUT_RADIUS) if node["role"] == "output" else r
-
-
-def radius(n_inputs: int, largest: int) -> float:
-    """Radius of a vertex: its area grows with the number of measured inputs."""
-    return 3.5 + (8.5 * math.sqrt(n_inputs / largest) if largest else 0.0)
-
-
 def _importance_step(importance: float | None, scale: tuple[float, float] | None) -> int | None:
     """Colour of a vertex, 0 (least) to IMPORTANCE_STEPS - 1 (greatest)."""
     if importance is None or scale is None:
@@ -611,10 +334,6 @@ def _importance_step(importance: float | None, scale: tuple[float, float] | None
 
 def _text_px(text: str) -> float:
     return CHARACTER_PX * sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _mean(values: Sequence[float], default: float) -> float:
-    return math.fsum(values) / len(values) if values else default
 
 
 def _px(value: float) -> str:

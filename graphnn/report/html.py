@@ -19,6 +19,8 @@ from markupsafe import Markup
 
 from graphnn.errors import FormatError
 from graphnn.report import figures
+from graphnn.report.layout import radius
+from graphnn.report.text import METRIC_LABELS, metric_label
 
 FORMAT = "graphnn-report/1"
 MAX_NAMES = 200
@@ -161,7 +163,7 @@ def _metrics(payload: Mapping[str, Any]) -> list[str]:
     found = {row["metric"] for row in payload["summary"]}
     for row in payload["folds"]:
         found.update(name for name, value in row.items() if name not in _FOLD_FACTS and _is_number(value))
-    known = list(figures.METRIC_LABELS)
+    known = list(METRIC_LABELS)
     return sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
@@ -206,7 +208,7 @@ def _panels(payload: Mapping[str, Any], metrics: Sequence[str]) -> list[dict[str
         for metric in metrics:
             pairs = _fold_pairs(payload["folds"], metric=metric, output=output)
             if pairs:
-                title = f"{figures.metric_label(metric)} of {output} in {len(pairs)} folds, full against compressed"
+                title = f"{metric_label(metric)} of {output} in {len(pairs)} folds, full against compressed"
                 svg = Markup(figures.folds_figure(pairs, title=title))
                 drawn.append({"metric": metric, "svg": svg, "means": means.get((metric, output))})
         rows.append({"output": output, "figures": drawn})
@@ -261,7 +263,7 @@ def _network(payload: Mapping[str, Any]) -> dict[str, Any] | None:
         "sizes": sorted({max(1, round(drawn.largest_fan_in / 10)), drawn.largest_fan_in})
         if drawn.largest_fan_in
         else [],
-        "radius": lambda n: figures.radius(n, drawn.largest_fan_in),
+        "radius": lambda n: radius(n, drawn.largest_fan_in),
         "steps": range(figures.IMPORTANCE_STEPS),
     }
 

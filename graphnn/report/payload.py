@@ -22,8 +22,8 @@ from graphnn.explain.importance import METHOD
 from graphnn.extract.dag import Dag
 from graphnn.graph.check import reading
 from graphnn.graph.prior import Dropped, PriorGraph
-from graphnn.report.figures import change_text, metric_label, number_text, p_text
 from graphnn.report.html import FORMAT
+from graphnn.report.text import change_text, metric_label, number_text, p_text
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "keras", "jax", "highspy")
 CONFIDENCE = 0.95
@@ -128,8 +128,11 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
 
 
 def _merged(comparison: Comparison, context: Context) -> list[str]:
-    """What was merged when the network and the cells were read."""
+    """What was merged or missing when the network and the cells were read."""
     notes = [] if context.graph is None else [f"{f.topic}: {f.sentence}." for f in reading(context.graph)]
+    if context.unmeasured:
+        names = quoted(context.unmeasured)
+        notes.append(f"{len(context.unmeasured):,} inputs of the network have no column in the cells: {names}.")
     merged = comparison.cells.merged
     if merged.genes:
         notes.append(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphnn.errors import FormatError
-from graphnn.report import figures
+from graphnn.report import figures, layout, text
 from tests.report.sample import sample_payload
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -85,20 +85,20 @@ def test_edges_run_from_left_to_right_and_nothing_overlaps(data):
 def test_a_tree_is_drawn_without_crossings():
     hidden = sample_payload(skips=0, n_hidden=80)["hidden_network"]
     nodes = {node["name"]: node for node in hidden["nodes"]}
-    columns = figures._columns(sorted(nodes), hidden["edges"])
-    levels, chains = figures._items(nodes, columns, hidden["edges"])
-    figures._order(levels, chains)
-    assert figures._crossings(levels, figures._neighbours(chains)[1]) == 0
+    columns = layout.column_of(sorted(nodes), hidden["edges"])
+    levels, chains = layout.items(nodes, columns, hidden["edges"])
+    layout.order_levels(levels, chains)
+    assert layout._crossings(levels, layout.neighbours(chains)[1]) == 0
 
 
 def test_crossings_are_counted():
     hidden = network(["a", "b", "c", "d"], [("a", "d"), ("b", "c"), ("c", "out"), ("d", "out")])
     nodes = {node["name"]: node for node in hidden["nodes"]}
-    levels, chains = figures._items(nodes, figures._columns(sorted(nodes), hidden["edges"]), hidden["edges"])
-    right = figures._neighbours(chains)[1]
-    assert figures._crossings(levels, right) == 1
-    figures._order(levels, chains)
-    assert figures._crossings(levels, right) == 0
+    levels, chains = layout.items(nodes, layout.column_of(sorted(nodes), hidden["edges"]), hidden["edges"])
+    right = layout.neighbours(chains)[1]
+    assert layout._crossings(levels, right) == 1
+    layout.order_levels(levels, chains)
+    assert layout._crossings(levels, right) == 0
 
 
 def test_a_large_network_is_bounded_and_keeps_the_important_connected():
@@ -158,7 +158,7 @@ def test_the_change_shows_its_interval():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "written"),
     [
         (0.9431, "0.943"),
         (1234.5, "1,234.500"),
@@ -168,12 +168,12 @@ def test_the_change_shows_its_interval():
         (None, "n/a"),
     ],
 )
-def test_numbers_are_written_one_way(value, text):
-    assert figures.number_text(value) == text
+def test_numbers_are_written_one_way(value, written):
+    assert text.number_text(value) == written
 
 
 def test_short_names_keep_both_ends():
     names = [f"{'family_' * 6}{i}" for i in range(3)]
-    shorts = [figures.short_name(name) for name in names]
+    shorts = [text.short_name(name) for name in names]
     assert len(set(shorts)) == 3
-    assert all(len(short) == figures.LABEL_WIDTH for short in shorts)
+    assert all(len(short) == text.LABEL_WIDTH for short in shorts)
