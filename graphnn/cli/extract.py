@@ -33,7 +33,7 @@ from graphnn.cli.common import (
     verb,
 )
 from graphnn.cli.progress import solver_line
-from graphnn.errors import OptionError
+from graphnn.errors import OptionError, quoted
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
 from graphnn.graph.files import check_output, write_whole
@@ -92,11 +92,13 @@ def extract(
         print_json({**dag.to_dict(), "seed": seed})
     elif out is None:
         print_lines(sif_bytes(dag.graph).decode().splitlines())
-    lost = len(set(wanted_in)) - len(dag.inputs)
+    left_out = dag.origin["inputs_left_out"]
     screen.print(
-        f"{len(dag.inputs):,} inputs ({lost:,} without a path left out), {len(dag.hidden):,} hidden, "
-        f"{len(dag.outputs):,} outputs, {dag.graph.n_edges:,} edges"
+        f"inputs: {len(dag.inputs):,}, hidden: {len(dag.hidden):,}, outputs: {len(dag.outputs):,}, "
+        f"edges: {dag.graph.n_edges:,}"
     )
+    if left_out:
+        screen.print(f"inputs left out, absent or without a path: {len(left_out):,} ({quoted(left_out)})")
     screen.print(dag.proof.sentence())
     if dag.proof.termination == "limit":
         raise typer.Exit(LIMIT)

@@ -14,6 +14,7 @@ from rich.table import Table
 from graphnn.cli.progress import solver_line, training_bar
 from graphnn.compiler.options import NetworkOptions
 from graphnn.data.cells import Cells
+from graphnn.data.labels import check_binary, match_labels
 from graphnn.errors import DataError, OptionError, quoted
 from graphnn.evaluate.compare import Comparison, compare
 from graphnn.evaluate.options import TrainingOptions
@@ -118,6 +119,9 @@ def run_job(
     graph: PriorGraph, cells: Cells, labels: Any, job: Job, screen: Console
 ) -> tuple[Comparison, Mapping[str, Dag], tuple[str, ...]]:
     """Prune, extract both networks, train and test them; gives both and the inputs without a column."""
+    matched = match_labels(cells, labels, outputs=job.outputs)  # labels that cannot be used are found before the work
+    if job.network.task == "binary":
+        check_binary(matched.labels)
     inputs, unmeasured = measured(graph, cells, job, screen)
     pruned = graph.prune(inputs, job.outputs)
     screen.print(

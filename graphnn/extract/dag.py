@@ -106,7 +106,8 @@ class Dag:
         proof: What is known about its size.
         edge_cost: Cost of each edge, shape (graph.n_edges,); None: 1 each.
         origin: Of the prior network it was extracted from: nodes, edges, fingerprint, dropped (what pruning took
-            away), as JSON types; empty where the caller gave the network.
+            away), inputs_left_out (requested inputs that are absent or reach no output), as JSON types; empty where
+            the caller gave the network.
     """
 
     graph: PriorGraph

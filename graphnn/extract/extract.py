@@ -82,7 +82,8 @@ def extract_dag(
     """
     started = time.monotonic()
     check_extraction(objective, method=method, solver=solver, time_limit_s=time_limit_s, seed=seed)
-    inputs, outputs = roles(graph, as_names(inputs, role="inputs"), as_names(outputs, role="outputs"))
+    wanted = as_names(inputs, role="inputs")
+    inputs, outputs = roles(graph, wanted, as_names(outputs, role="outputs"))
     if objective != "min_edges" and edge_cost is not None:
         raise OptionError(
             "edge_cost", "an array", f"None with objective={objective!r}", do="costs belong to 'min_edges'"
@@ -111,7 +112,7 @@ def extract_dag(
         graph.keep_edges(kept), inputs, outputs, proof=proof, edge_cost=None if cost is None else cost[kept]
     )
     verify_dag(graph, dag)
-    return replace(dag, origin=_origin(graph))
+    return replace(dag, origin=_origin(graph, left_out=sorted({*wanted} - {*inputs})))
 
 
 def check_extraction(
@@ -167,9 +168,14 @@ def _constructed(kept: Any, started: float) -> Proof:
     )
 
 
-def _origin(graph: PriorGraph) -> dict[str, Any]:
-    dropped = graph.dropped.to_dict()
-    return {"nodes": graph.n_nodes, "edges": graph.n_edges, "fingerprint": graph.fingerprint, "dropped": dropped}
+def _origin(graph: PriorGraph, *, left_out: list[str]) -> dict[str, Any]:
+    return {
+        "nodes": graph.n_nodes,
+        "edges": graph.n_edges,
+        "fingerprint": graph.fingerprint,
+        "dropped": graph.dropped.to_dict(),
+        "inputs_left_out": left_out,
+    }
 
 
 def _plain(details: Any) -> dict[str, Any]:

@@ -336,3 +336,9 @@ def test_optimal_is_a_matter_of_numbers_not_of_a_word():
     assert dag.proof.is_optimal
     assert not lie.is_optimal
     assert "Not proved" in lie.sentence()
+
+
+def test_inputs_that_are_left_out_are_named():
+    dag = gn.extract_dag(GRAPH, ["x", "w", "nobody"], ["y"])
+    assert dag.origin["inputs_left_out"] == ["nobody"]
+    assert gn.Dag.from_json(dag.to_json()).origin == dag.origin
