@@ -47,6 +47,16 @@ TimeLimit = Annotated[float | None, typer.Option(help="Seconds for each extracti
 Method = Annotated[str, typer.Option(help="auto, steiner or milp.")]
 Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy; the last two mean method milp.")]
 
+Task = Annotated[str, typer.Option(help="binary or regression.")]
+HiddenActivation = Annotated[str, typer.Option(help="Of hidden vertices.")]
+InputNormalization = Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")]
+Dropout = Annotated[float, typer.Option(help="Fraction dropped in training.")]
+DropoutOn = Annotated[str, typer.Option(help="edges or nodes.")]
+KernelL1 = Annotated[float, typer.Option(help="L1 penalty on edge weights.")]
+KernelL2 = Annotated[float, typer.Option(help="L2 penalty on edge weights.")]
+BiasL1 = Annotated[float, typer.Option(help="L1 penalty on biases.")]
+BiasL2 = Annotated[float, typer.Option(help="L2 penalty on biases.")]
+
 
 def console(*, quiet: bool = False) -> Console:
     """Messages for people, on stderr."""

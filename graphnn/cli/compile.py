@@ -7,7 +7,24 @@ from typing import Annotated
 
 import typer
 
-from graphnn.cli.common import Force, Json, Quiet, Seed, console, print_json, verb
+from graphnn.cli.common import (
+    BiasL1,
+    BiasL2,
+    Dropout,
+    DropoutOn,
+    Force,
+    HiddenActivation,
+    InputNormalization,
+    Json,
+    KernelL1,
+    KernelL2,
+    Quiet,
+    Seed,
+    Task,
+    console,
+    print_json,
+    verb,
+)
 from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import plan_layers
 from graphnn.extract.dag import Dag
@@ -18,15 +35,15 @@ from graphnn.graph.files import check_output
 def compile_(
     network: Annotated[Path, typer.Argument(help="Network that `graphnn extract --out NAME.json` wrote.")],
     out: Annotated[Path, typer.Option(help="Bundle to write, e.g. network.gnn.")],
-    task: Annotated[str, typer.Option(help="binary or regression.")] = "binary",
-    hidden_activation: Annotated[str, typer.Option(help="Of hidden vertices.")] = "elu",
-    input_normalization: Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")] = False,
-    dropout: Annotated[float, typer.Option(help="Fraction dropped in training.")] = 0.0,
-    dropout_on: Annotated[str, typer.Option(help="edges or nodes.")] = "edges",
-    kernel_l1: Annotated[float, typer.Option(help="L1 penalty on edge weights.")] = 0.0,
-    kernel_l2: Annotated[float, typer.Option(help="L2 penalty on edge weights.")] = 0.0,
-    bias_l1: Annotated[float, typer.Option(help="L1 penalty on biases.")] = 0.0,
-    bias_l2: Annotated[float, typer.Option(help="L2 penalty on biases.")] = 0.0,
+    task: Task = "binary",
+    hidden_activation: HiddenActivation = "elu",
+    input_normalization: InputNormalization = False,
+    dropout: Dropout = 0.0,
+    dropout_on: DropoutOn = "edges",
+    kernel_l1: KernelL1 = 0.0,
+    kernel_l2: KernelL2 = 0.0,
+    bias_l1: BiasL1 = 0.0,
+    bias_l2: BiasL2 = 0.0,
     force: Force = False,
     json_: Json = False,
     quiet: Quiet = False,
