@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from graphnn.cli.main import INTERRUPTED
+from graphnn.cli import INTERRUPTED
 from graphnn.errors import FormatError, GraphnnError, OptionError
 from graphnn.graph.check import reading
 from graphnn.graph.files import read_text
