@@ -63,6 +63,8 @@ def reattach(instance: Instance, arcs: IntVector) -> IntVector:
     waiting = [vertex for vertex in onward if hanging[vertex] == 0]
     while waiting:
         vertex = waiting.pop()
+        if hanging[vertex] or vertex not in onward:  # another has taken a way to it since, or it went
+            continue
         before = onward[vertex]
         head = int(instance.heads[before])
         if not is_terminal[vertex]:
