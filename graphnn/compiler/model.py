@@ -54,7 +54,7 @@ def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = N
         blocks[0] = normalize(blocks[0])
     for number, layer in enumerate(_edge_layers(plan, options), start=1):
         blocks[number] = layer([blocks[block] for block in layer.level.blocks])
-    positions, columns, numbers = _output_places(plan)
+    positions, columns, numbers = output_places(plan)
     readout = Readout(plan.outputs, positions, columns, name="outputs")
     model = keras.Model(data, readout([blocks[number] for number in numbers]), name="graphnn")
     model.compile(optimizer=keras.optimizers.Adam(name="adam"), loss=_loss(options))
@@ -68,12 +68,12 @@ def plan_of(model: keras.Model) -> LayerPlan:
     Raises:
         MismatchError: The model was not built by `compile_network`, or was changed since.
     """
-    names, layers, readout = _parts(model)
+    names, layers, readout = parts_of(model)
     try:
         plan = LayerPlan(names.names, readout.names, tuple(layer.level for layer in layers))
     except FormatError as error:
         raise MismatchError(f"expected the layers of one network, got layers that do not fit ({error})") from error
-    if (readout.blocks, readout.columns) != _output_places(plan)[:2]:
+    if (readout.blocks, readout.columns) != output_places(plan)[:2]:
         raise MismatchError("expected the outputs from where the network has them, got others; compile it again")
     return plan
 
@@ -126,7 +126,7 @@ def weights_frame(model: keras.Model) -> pd.DataFrame:
     """One row for each edge: source, target, interaction, weight; in the order of the plan's `edges()`."""
     plan = plan_of(model)
     edges = plan.edges()
-    layers = _parts(model)[1]
+    layers = parts_of(model)[1]
     return pd.DataFrame(
         {
             "source": [source for source, _ in edges],
@@ -140,7 +140,7 @@ def weights_frame(model: keras.Model) -> pd.DataFrame:
 def bias_frame(model: keras.Model) -> pd.DataFrame:
     """One row for each vertex that is no input: node, bias; level by level."""
     plan = plan_of(model)
-    biases = [keras.ops.convert_to_numpy(layer.bias) for layer in _parts(model)[1] if layer.bias is not None]
+    biases = [keras.ops.convert_to_numpy(layer.bias) for layer in parts_of(model)[1] if layer.bias is not None]
     nodes = [name for level in plan.levels for name in level.nodes[: level.n_biases]]
     return pd.DataFrame({"node": nodes, "bias": np.concatenate(biases)})
 
@@ -215,7 +215,7 @@ def _edge_layers(plan: LayerPlan, options: NetworkOptions) -> list[EdgeDense]:
     ]
 
 
-def _output_places(plan: LayerPlan) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
+def output_places(plan: LayerPlan) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
     """Where each output stands: position in the list of levels with outputs, column there; and that list."""
     place = {
         name: (number, level.n_hidden + column)
@@ -237,7 +237,12 @@ def _loss(options: NetworkOptions) -> keras.Loss:
     return keras.losses.BinaryCrossentropy(from_logits=options.output == "linear")
 
 
-def _parts(model: keras.Model) -> tuple[InputNames, list[EdgeDense], Readout]:
+def parts_of(model: keras.Model) -> tuple[InputNames, list[EdgeDense], Readout]:
+    """Input names, levels in order, and readout of a model that `compile_network` built.
+
+    Raises:
+        MismatchError: It was not, or was changed since.
+    """
     layers = list(getattr(model, "layers", ()))
     foreign = [layer for layer in layers if not isinstance(layer, _OURS)]
     names = [layer for layer in layers if isinstance(layer, InputNames)]
@@ -255,7 +260,7 @@ def _parts(model: keras.Model) -> tuple[InputNames, list[EdgeDense], Readout]:
 def _start(model: keras.Model, seed: int) -> dict[int, npt.NDArray[np.generic]]:
     """The initial value of each variable, by its identity."""
     check_seed(seed)
-    _parts(model)
+    parts_of(model)
     start: dict[int, npt.NDArray[np.generic]] = {}
     for layer in model.layers:
         if isinstance(layer, EdgeDense):

@@ -17,9 +17,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from graphnn.compiler.level import Level
-from graphnn.errors import FormatError, VerificationError, quoted
+from graphnn.errors import FormatError, MismatchError, VerificationError, quoted
 from graphnn.extract.dag import Dag
 from graphnn.graph.order import longest_path_levels
 from graphnn.graph.reach import IntVector
@@ -27,6 +28,9 @@ from graphnn.graph.reach import IntVector
 FORMAT = "graphnn-plan/1"
 _KEYS = ("format", "fingerprint", "inputs", "outputs", "levels")
 _HIDDEN, _OUTPUT, _FED = range(3)
+
+
+Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,27 @@ class LayerPlan:
     def edges(self) -> tuple[tuple[str, str], ...]:
         """(source, target) of every edge: the kernels of all levels, one after the other."""
         return tuple(edge for number in range(1, self.depth + 1) for edge in self.level_edges(number))
+
+    def weights_by_level(self, trainable: Sequence[Array]) -> list[tuple[Array, Array | None]]:
+        """Kernel and bias (None where a level has none) of each level, from a model's trainable arrays in its order.
+
+        Args:
+            trainable: What `model.trainable_variables` holds: for each level its kernel, shape (n_edges,), then its
+                bias, shape (n_biases,).
+
+        Raises:
+            MismatchError: They are too many or too few, or of other shapes.
+        """
+        waiting = iter(trainable)
+        found = [(next(waiting, None), next(waiting, None) if level.n_biases else None) for level in self.levels]
+        for (kernel, bias), level in zip(found, self.levels, strict=True):
+            shapes = tuple(None if array is None else array.shape for array in (kernel, bias))
+            expected = ((level.n_edges,), (level.n_biases,) if level.n_biases else None)
+            if shapes != expected:
+                raise MismatchError(f"expected arrays of the shapes {expected}, got {shapes}; give those of this plan")
+        if next(waiting, None) is not None:
+            raise MismatchError("expected the arrays of the plan's levels, got more; give those of this plan")
+        return found  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LayerPlan) and self.fingerprint == other.fingerprint

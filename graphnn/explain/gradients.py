@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.layers import EdgeDense, InputNames, Readout
+from graphnn.compiler.model import output_places, parts_of, plan_of
 
 Values = list[npt.NDArray[np.float32]]
 
@@ -31,11 +31,9 @@ def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
         Function of (state, x, output): trainable and other variables, cells of shape (n_cells, n_inputs), and the
         column of the output; gives for each level the derivatives, shape (n_cells, n_nodes of the level).
     """
-    levels = sorted((layer for layer in model.layers if isinstance(layer, EdgeDense)), key=lambda layer: layer.number)
-    names = next(layer for layer in model.layers if isinstance(layer, InputNames))
-    readout = next(layer for layer in model.layers if isinstance(layer, Readout))
+    names, levels, readout = parts_of(model)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    read = _levels_of(levels, readout)
+    read = output_places(plan_of(model))[2]
 
     def predict(offsets: Any, state: Any, x: Any) -> Any:
         variables = [*model.trainable_variables, *model.non_trainable_variables]
@@ -58,9 +56,3 @@ def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
         return [np.asarray(part) for part in slope(zeros, state, jnp.asarray(x), output)]
 
     return gradients
-
-
-def _levels_of(levels: list[EdgeDense], readout: Readout) -> list[int]:
-    """Numbers of the levels that the readout reads, in its order."""
-    outputs = set(readout.names)
-    return [layer.number for layer in levels if outputs & set(layer.level.outputs)]

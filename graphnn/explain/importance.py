@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graphnn.compiler.model import compile_network
+from graphnn.compiler.plan import LayerPlan
 from graphnn.evaluate.compare import NETWORKS, Comparison
 from graphnn.explain.gradients import gradient_function
 
@@ -36,7 +37,7 @@ def node_importance(comparison: Comparison) -> pd.DataFrame:
         for fit in comparison.fits[name]:
             x = comparison.inputs_of(fit)
             padded = np.resize(x, (most, x.shape[1]))  # one shape, so one program for all fits
-            bias = _biases(model, fit.state[0], len(hidden))[hidden]
+            bias = _biases(plan, fit.state[0])[hidden]
             for column, output in enumerate(comparison.outputs):
                 parts = gradients(fit.state, padded, column)
                 slopes = np.concatenate([np.abs(part[: len(x)]).mean(axis=0) for part in parts])
@@ -59,14 +60,12 @@ def node_importance(comparison: Comparison) -> pd.DataFrame:
     return order.drop(columns="place").reset_index(drop=True)
 
 
-def _biases(model: object, trainable: list[np.ndarray], n_nodes: int) -> np.ndarray:
+def _biases(plan: LayerPlan, trainable: list[np.ndarray]) -> np.ndarray:
     """Bias of each vertex in level order, NaN for fed inputs, shape (n_nodes,)."""
-    values = np.full(n_nodes, np.nan)
-    by_variable = dict(zip((id(variable) for variable in model.trainable_variables), trainable, strict=True))  # type: ignore[attr-defined]
-    first = 0
-    levels = [layer for layer in model.layers if hasattr(layer, "level")]  # type: ignore[attr-defined]
-    for layer in sorted(levels, key=lambda layer: layer.number):
-        if layer.bias is not None:
-            values[first : first + layer.level.n_biases] = by_variable[id(layer.bias)]
-        first += layer.level.n_nodes
-    return values
+    parts = []
+    for (_, bias), level in zip(plan.weights_by_level(trainable), plan.levels, strict=True):
+        values = np.full(level.n_nodes, np.nan)
+        if bias is not None:
+            values[: level.n_biases] = bias
+        parts.append(values)
+    return np.concatenate(parts)

@@ -259,15 +259,8 @@ def _hidden_network(comparison: Comparison, ranking: pd.DataFrame) -> dict[str, 
 def _mean_weights(comparison: Comparison) -> dict[tuple[str, str], float]:
     """Mean weight of each edge of the compressed network over all fits."""
     plan, fits = comparison.plans["compressed"], comparison.fits["compressed"]
-    kernels = []
-    for fit in fits:
-        arrays = iter(fit.state[0])
-        kernel = []
-        for level in plan.levels:
-            kernel.append(next(arrays))
-            if level.n_biases:
-                next(arrays)
-        kernels.append(np.concatenate(kernel))
+    by_level = [plan.weights_by_level(fit.state[0]) for fit in fits]
+    kernels = [np.concatenate([kernel for kernel, _ in levels]) for levels in by_level]
     mean = np.mean(kernels, axis=0)
     return {edge: float(weight) for edge, weight in zip(plan.edges(), mean, strict=True)}
 

@@ -29,8 +29,7 @@ class ReducedTerminals:
     Attributes:
         core: Vertices that are joined to the root.
         terminals: Vertices that must still reach the core and pay in any answer (not in the core), sorted.
-        leaves: Of the leaves the ones that still ask for something, sorted; each with its ways in `ways`.
-        ways: For each leaf the vertices it can go to, sorted.
+        leaves: Of the leaves the ones that still ask for something, sorted.
         n_forced: How many vertices were forced.
         n_dominated: How many leaves were dominated.
     """
@@ -38,7 +37,6 @@ class ReducedTerminals:
     core: frozenset[int]
     terminals: tuple[int, ...]
     leaves: tuple[int, ...]
-    ways: tuple[tuple[int, ...], ...]
     n_forced: int
     n_dominated: int
 
@@ -60,8 +58,7 @@ def reduce_terminals(
     core = {root}
     n_forced = n_dominated = 0
     _attach(core, terminals, predecessors, [root])
-    pending = list(leaves)
-    while pending:
+    while True:
         leaves, forced = _serve(leaves, core, terminals)
         terminals |= forced
         n_forced += len(forced)
@@ -74,15 +71,14 @@ def reduce_terminals(
         if forced:
             continue
         kept = _undominated(leaves)
+        if len(kept) == len(leaves):
+            break
         n_dominated += len(leaves) - len(kept)
-        pending = [] if len(kept) == len(leaves) else list(kept)
         leaves = kept
-    order = sorted(leaves)
     return ReducedTerminals(
         core=frozenset(core),
         terminals=tuple(sorted(terminals)),
-        leaves=tuple(order),
-        ways=tuple(tuple(sorted(leaves[leaf])) for leaf in order),
+        leaves=tuple(sorted(leaves)),
         n_forced=n_forced,
         n_dominated=n_dominated,
     )

@@ -21,7 +21,7 @@ from solvers.errors import SolverError
 from solvers.problem import FloatVector, IntVector
 from solvers.steiner.cuts import fractional_cuts, integer_cuts
 from solvers.steiner.dual_ascent import Ascent
-from solvers.steiner.improve import cost_of_arcs, reattach, without_needless
+from solvers.steiner.improve import cost_of_arcs, polish
 from solvers.steiner.instance import Instance
 from solvers.steiner.paths import join_by_paths
 
@@ -47,7 +47,6 @@ def close_gap(
     ascent: Ascent,
     clock: Clock,
     *,
-    integral: bool,
     seed: int,
     on_progress: Callable[[float, float], None] | None = None,
 ) -> Closed:
@@ -58,11 +57,10 @@ def close_gap(
         arcs: A feasible answer.
         ascent: A dual solution: its bound, reduced costs (for fixing) and cuts (the first rows).
         clock: Stops with a valid bound when it expires.
-        integral: Costs are integers, so bounds round up.
         seed: For the engine.
         on_progress: Called with (cost, bound).
     """
-    search = _Search(instance, arcs, ascent, clock, integral=integral, seed=seed, on_progress=on_progress)
+    search = _Search(instance, arcs, ascent, clock, seed=seed, on_progress=on_progress)
     search.linear()
     search.integer()
     return Closed(search.arcs, min(search.bound, search.cost), search.n_cuts, search.rounds)
@@ -78,11 +76,11 @@ class _Search:
         ascent: Ascent,
         clock: Clock,
         *,
-        integral: bool,
         seed: int,
         on_progress: Callable[[float, float], None] | None,
     ) -> None:
-        self.instance, self.clock, self.integral, self.on_progress = instance, clock, integral, on_progress
+        self.instance, self.clock, self.on_progress = instance, clock, on_progress
+        self.integral = instance.has_integer_costs
         self.arcs, self.cost, self.bound = arcs, cost_of_arcs(instance, arcs), 0.0
         self.n_cuts = self.rounds = 0
         self._raise_bound(ascent.bound)
@@ -188,10 +186,7 @@ class _Search:
     def _rounded(self, x: FloatVector) -> IntVector:
         """An answer guided by the point: arcs with a high value are short."""
         lengths = self.instance.costs * (1.0 - np.clip(self._spread(x), 0.0, 1.0))
-        arcs = join_by_paths(self.instance, lengths)
-        if (self.instance.costs == 0).any():
-            return without_needless(self.instance, arcs, self.clock)
-        return reattach(self.instance, arcs)
+        return polish(self.instance, join_by_paths(self.instance, lengths), self.clock)
 
     def _spanned(self, chosen: IntVector) -> IntVector:
         """An arborescence over the chosen arcs and the free ones, which the model takes for granted."""

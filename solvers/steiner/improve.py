@@ -41,6 +41,11 @@ def shake(instance: Instance, arcs: IntVector, clock: Clock, *, seed: int, round
     return best
 
 
+def polish(instance: Instance, arcs: IntVector, clock: Clock) -> IntVector:
+    """The local search that fits the instance: `without_needless` where arcs are free, else `reattach`."""
+    return without_needless(instance, arcs, clock) if instance.has_free_arcs else reattach(instance, arcs)
+
+
 def reattach(instance: Instance, arcs: IntVector) -> IntVector:
     """Let every vertex on which nothing hangs take its cheapest way to a vertex of the answer, until none moves.
 
@@ -87,7 +92,7 @@ def _is_in(instance: Instance, onward: dict[int, int], arc: int) -> bool:
     return head == instance.root or head in onward
 
 
-def without_needless(instance: Instance, arcs: IntVector, clock: Clock | None = None) -> IntVector:
+def without_needless(instance: Instance, arcs: IntVector, clock: Clock) -> IntVector:
     """Try to leave each costly arc out, the least used first, and rejoin what hung on it at no further cost.
 
     Args:
@@ -102,7 +107,7 @@ def without_needless(instance: Instance, arcs: IntVector, clock: Clock | None = 
     load = tree.load()
     paid = [arc for arc in arcs.tolist() if instance.costs[arc] > 0]
     for arc in sorted(paid, key=lambda arc: (load.get(arc, 0), -instance.costs[arc], arc)):
-        if clock is not None and clock.expired:
+        if clock.expired:
             break
         if tree.onward[tree.tails[arc]] == arc:
             tree.leave_out(arc)

@@ -43,6 +43,16 @@ class Instance:
         """Number of arcs."""
         return len(self.tails)
 
+    @property
+    def has_free_arcs(self) -> bool:
+        """Whether some arc costs nothing."""
+        return bool((self.costs == 0).any())
+
+    @property
+    def has_integer_costs(self) -> bool:
+        """Whether every cost is an integer, so that bounds round up."""
+        return bool((self.costs == np.round(self.costs)).all())
+
 
 @dataclass(frozen=True, eq=False)
 class Rooted:

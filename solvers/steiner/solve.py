@@ -17,7 +17,7 @@ from solvers.result import Progress, Solution, Termination
 from solvers.steiner.compact import Compact, compact
 from solvers.steiner.dual_ascent import Ascent, dual_ascent
 from solvers.steiner.feed import edges_among, feed_outputs, with_feeders
-from solvers.steiner.improve import cost_of_arcs, reattach, shake, without_needless
+from solvers.steiner.improve import cost_of_arcs, polish, shake
 from solvers.steiner.instance import Instance, Rooted, arc_instance, rooted, uniform_out_cost
 from solvers.steiner.paths import join_by_paths
 
@@ -49,11 +49,7 @@ def solve_steiner(problem: Problem, options: Options, clock: Clock) -> Solution:
     """
     graph = rooted(problem)
     cost = uniform_out_cost(graph)
-    joined = (
-        _join_arcs(problem, graph, options, clock)
-        if cost is None
-        else _join_nodes(problem, graph, cost, options, clock)
-    )
+    joined = _join_arcs(graph, options, clock) if cost is None else _join_nodes(problem, graph, cost, options, clock)
     edges = feed_outputs(problem, joined.edges)
     objective = cost_of(problem, edges)
     bound = joined.bound  # whole already where costs are: dual ascent is exact, and the cut stage rounds
@@ -99,21 +95,21 @@ def _join_nodes(problem: Problem, graph: Rooted, cost: FloatVector, options: Opt
         graph = with_feeders(problem, graph)
         cost = np.append(cost, np.zeros(graph.n_vertices - len(cost)))
     small = compact(graph, cost)
-    arcs, bound, prover, details = _solve_instance(problem, small.instance, options, clock, constant=small.constant)
+    arcs, bound, prover, details = _solve_instance(small.instance, options, clock, constant=small.constant)
     chosen = np.zeros(graph.n_vertices, dtype=bool)
     chosen[small.answer(arcs)] = True
     edges = edges_among(problem, chosen[: problem.n_vertices], cost[: problem.n_vertices])
     return _Joined(edges, small.constant + bound, prover, {"form": "node", **_counts(small), **details})
 
 
-def _join_arcs(problem: Problem, graph: Rooted, options: Options, clock: Clock) -> _Joined:
+def _join_arcs(graph: Rooted, options: Options, clock: Clock) -> _Joined:
     """Arborescence form: every edge has its own cost."""
-    arcs, bound, prover, details = _solve_instance(problem, arc_instance(graph), options, clock, constant=0.0)
+    arcs, bound, prover, details = _solve_instance(arc_instance(graph), options, clock, constant=0.0)
     return _Joined(graph.edges[arcs], bound, prover, {"form": "arc", **details})
 
 
 def _solve_instance(
-    problem: Problem, instance: Instance, options: Options, clock: Clock, *, constant: float
+    instance: Instance, options: Options, clock: Clock, *, constant: float
 ) -> tuple[IntVector, float, str, dict[str, Any]]:
     """Answer, bound, prover and facts: dual ascent and paths first, the cut program only if a gap is left."""
     if not len(instance.terminals):
@@ -121,9 +117,7 @@ def _solve_instance(
     report = _reporter(options, clock, constant)
     ascent = dual_ascent(instance, clock)
     arcs = _best_paths(instance, ascent, clock)
-    integral = bool((instance.costs == np.round(instance.costs)).all())
-    has_free_arcs = bool((instance.costs == 0).any())
-    if has_free_arcs and not _is_proved(instance, arcs, ascent.bound) and instance.n_arcs <= SHAKE_UP_TO:
+    if instance.has_free_arcs and not _is_proved(instance, arcs, ascent.bound) and instance.n_arcs <= SHAKE_UP_TO:
         arcs = shake(instance, arcs, clock, seed=options.seed, rounds=SHAKES, enough=ascent.bound)
     report(cost_of_arcs(instance, arcs), ascent.bound)
     facts = {"ascent_cuts": len(ascent.cuts)}
@@ -131,7 +125,7 @@ def _solve_instance(
         return arcs, ascent.bound, "dual ascent", facts
     from solvers.steiner.branch_and_cut import close_gap  # loads HiGHS, which most networks never need
 
-    closed = close_gap(instance, arcs, ascent, clock, integral=integral, seed=options.seed, on_progress=report)
+    closed = close_gap(instance, arcs, ascent, clock, seed=options.seed, on_progress=report)
     return closed.arcs, closed.bound, "highs", {**facts, "cuts": closed.n_cuts, "rounds": closed.rounds}
 
 
@@ -140,10 +134,7 @@ def _best_paths(instance: Instance, ascent: Ascent, clock: Clock) -> IntVector:
     spread = float(instance.costs.max()) or 1.0
     guides = (instance.costs, ascent.reduced + 1e-6 * instance.costs / spread)
     found = [join_by_paths(instance, guide) for guide in guides]
-    if (instance.costs == 0).any():
-        found = [without_needless(instance, arcs, clock) for arcs in found]
-    else:
-        found = [reattach(instance, arcs) for arcs in found]
+    found = [polish(instance, arcs, clock) for arcs in found]
     return min(found, key=lambda arcs: cost_of_arcs(instance, arcs))
 
 
