@@ -37,3 +37,17 @@ def neighbours(n_vertices: int, ends: IntVector, others: IntVector) -> list[list
     order, first = grouped(n_vertices, ends)
     values, bounds = others[order].tolist(), first.tolist()
     return [values[bounds[vertex] : bounds[vertex + 1]] for vertex in range(n_vertices)]
+
+
+def distances(n_vertices: int, tails: IntVector, heads: IntVector, starts: IntVector) -> IntVector:
+    """Edges on a shortest walk from `starts` to each vertex, shape (n_vertices,); n_vertices where there is none."""
+    hub = n_vertices
+    rows = np.concatenate([tails, np.full(len(starts), hub, dtype=np.int64)])
+    columns = np.concatenate([heads, starts])
+    matrix = csr_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(hub + 1, hub + 1))
+    found = np.full(hub + 1, n_vertices + 1, dtype=np.int64)
+    order, before = breadth_first_order(matrix, hub, directed=True, return_predecessors=True)
+    found[hub] = 0
+    for vertex in order[1:].tolist():
+        found[vertex] = found[before[vertex]] + 1
+    return found[:hub] - 1

@@ -12,6 +12,7 @@ class Clock:
     def __init__(self, limit_s: float | None = None) -> None:
         self._start = time.monotonic()
         self._limit_s = math.inf if limit_s is None else limit_s
+        self.interrupted = False  # set from outside: time is up, whatever the limit
 
     @property
     def seconds(self) -> float:
@@ -21,7 +22,7 @@ class Clock:
     @property
     def left_s(self) -> float:
         """Seconds left, at least 0; inf without a limit."""
-        return max(0.0, self._limit_s - self.seconds)
+        return 0.0 if self.interrupted else max(0.0, self._limit_s - self.seconds)
 
     @property
     def expired(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from solvers.arrays import neighbours, reachable
 from solvers.problem import IntVector, Problem
 
 
-def tidy(problem: Problem, edges: IntVector) -> IntVector:
+def tidy(problem: Problem | Roles, edges: IntVector) -> IntVector:
     """Choose, among covering edges, an acyclic cover; with costs >= 0 it costs no more.
 
     First every vertex keeps the edge that begins its shortest way to an output (fewest edges, then the lowest edge
@@ -34,7 +35,7 @@ def tidy(problem: Problem, edges: IntVector) -> IntVector:
     return np.unique(np.array(kept, dtype=np.int64))
 
 
-def _shortest_way_out(problem: Problem, edges: IntVector, tails: IntVector, heads: IntVector) -> list[int]:
+def _shortest_way_out(problem: Problem | Roles, edges: IntVector, tails: IntVector, heads: IntVector) -> list[int]:
     """For each vertex the edge that begins its shortest way to an output; -1 for outputs and where there is none."""
     into = neighbours(problem.n_vertices, heads, np.arange(len(edges)))
     way_out = [-1] * problem.n_vertices
@@ -52,7 +53,7 @@ def _shortest_way_out(problem: Problem, edges: IntVector, tails: IntVector, head
     return way_out
 
 
-def _follow(problem: Problem, way_out: list[int]) -> tuple[list[int], list[bool]]:
+def _follow(problem: Problem | Roles, way_out: list[int]) -> tuple[list[int], list[bool]]:
     """Edges on the ways of the inputs, and the vertices that those touch."""
     kept: list[int] = []
     fed = [False] * problem.n_vertices
@@ -67,7 +68,7 @@ def _follow(problem: Problem, way_out: list[int]) -> tuple[list[int], list[bool]
     return kept, fed
 
 
-def _ears(problem: Problem, edges: IntVector, fed: list[bool], unfed: list[int]) -> list[int]:
+def _ears(problem: Problem | Roles, edges: IntVector, fed: list[bool], unfed: list[int]) -> list[int]:
     """Shortest paths from the fed vertices to the unfed outputs."""
     out_of = neighbours(problem.n_vertices, problem.sources[edges], np.arange(len(edges)))
     way_in = [-1] * problem.n_vertices
@@ -87,6 +88,66 @@ def _ears(problem: Problem, edges: IntVector, fed: list[bool], unfed: list[int])
             kept.append(way_in[vertex])
             vertex = int(problem.sources[way_in[vertex]])
     return kept
+
+
+def settle(problem: Problem, edges: IntVector, *, ordered: bool) -> IntVector:
+    """Make the choice of a program a feasible one of no higher cost, as far as leaving edges out can do that.
+
+    Args:
+        problem: Costs are not looked at, except where they are negative: such edges stay.
+        edges: A choice that obeys the rules but may hold idle edges and, unless `ordered`, cycles.
+        ordered: Whether the choice is acyclic, so that only idle edges have to go.
+
+    Returns:
+        Sorted indices, a subset of `edges`. Inputs that the choice touches stay covered, so no reward is lost.
+    """
+    rules = problem.rules
+    if ordered:
+        return _on_walks(problem, edges)
+    parts = []
+    for inputs, outputs in sample_roles(problem):
+        touched = np.union1d(problem.sources[edges], problem.targets[edges])
+        asked = np.intersect1d(np.union1d(inputs, np.array(list(rules.rewards), dtype=np.int64)), touched)
+        held = np.zeros(0, dtype=np.int64)
+        if rules.min_routes > 1:  # inputs have no edges into them here, and keep all their ways out
+            held = edges[np.isin(problem.sources[edges], inputs)]
+            asked = np.unique(problem.targets[held])  # outputs among them are fed
+        parts += [held, tidy(_with_roles(problem, asked, outputs), edges)]
+    return np.unique(np.concatenate(parts))
+
+
+def sample_roles(problem: Problem) -> list[tuple[IntVector, IntVector]]:
+    """Inputs and outputs of each sample; of the problem where it has no samples."""
+    samples = problem.rules.samples
+    if not samples:
+        return [(problem.inputs, problem.outputs)]
+    return [(np.array(sample.inputs, dtype=np.int64), np.array(sample.outputs)) for sample in samples]
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """What `tidy` looks at of a problem, with other inputs, of which there may be none."""
+
+    n_vertices: int
+    sources: IntVector
+    targets: IntVector
+    inputs: IntVector
+    outputs: IntVector
+
+
+def _with_roles(problem: Problem, inputs: IntVector, outputs: IntVector) -> Roles:
+    return Roles(problem.n_vertices, problem.sources, problem.targets, inputs, outputs)
+
+
+def _on_walks(problem: Problem, edges: IntVector) -> IntVector:
+    """The edges on walks from an input to an output of one sample."""
+    tails, heads = problem.sources[edges], problem.targets[edges]
+    useful = np.zeros(len(edges), dtype=bool)
+    for inputs, outputs in sample_roles(problem):
+        fed = reachable(problem.n_vertices, tails, heads, inputs)
+        out = reachable(problem.n_vertices, heads, tails, outputs)
+        useful |= fed[tails] & out[heads]
+    return np.unique(edges[useful])
 
 
 def covers(problem: Problem, edges: IntVector) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solvers.errors import ProblemError
+from solvers.rules import Rules
 
 IntVector = npt.NDArray[np.int64]
 FloatVector = npt.NDArray[np.float64]
@@ -30,6 +31,9 @@ class Problem:
         inputs: Sorted vertices that must reach an output, shape (n_inputs,).
         outputs: Sorted vertices that must be reached from an input, shape (n_outputs,).
         costs: Cost of each edge, shape (n_edges,); default 1 each.
+        vertex_costs: Cost of each vertex, paid once if a chosen edge begins or ends there, shape (n_vertices,);
+            default 0 each.
+        rules: What else a network has to respect.
     """
 
     n_vertices: int
@@ -38,9 +42,20 @@ class Problem:
     inputs: IntVector
     outputs: IntVector
     costs: FloatVector
+    vertex_costs: FloatVector
+    rules: Rules
 
     def __init__(
-        self, *, n_vertices: int, sources: Any, targets: Any, inputs: Any, outputs: Any, costs: Any = None
+        self,
+        *,
+        n_vertices: int,
+        sources: Any,
+        targets: Any,
+        inputs: Any,
+        outputs: Any,
+        costs: Any = None,
+        vertex_costs: Any = None,
+        rules: Rules | None = None,
     ) -> None:
         sources, targets = _indices(sources, n_vertices, "sources"), _indices(targets, n_vertices, "targets")
         weights = np.ones(len(sources)) if costs is None else np.array(costs, dtype=np.float64)
@@ -48,22 +63,35 @@ class Problem:
             raise ProblemError(
                 f"expected sources, targets and costs of one length, got {len(sources)}, {len(targets)}, {len(weights)}"
             )
-        if not np.isfinite(weights).all():
-            raise ProblemError(f"expected finite costs, got {weights[~np.isfinite(weights)][0]}")
+        prices = np.zeros(int(n_vertices)) if vertex_costs is None else np.array(vertex_costs, dtype=np.float64)
+        if prices.shape != (int(n_vertices),):
+            raise ProblemError(f"expected one cost for each of {n_vertices} vertices, got shape {prices.shape}")
+        for what, numbers in (("costs", weights), ("vertex costs", prices)):
+            if not np.isfinite(numbers).all():
+                raise ProblemError(f"expected finite {what}, got {numbers[~np.isfinite(numbers)][0]}")
         if (sources == targets).any():
             raise ProblemError(f"expected no self-loops, got one at vertex {sources[sources == targets][0]}")
-        values = {
+        values: dict[str, Any] = {
             "n_vertices": int(n_vertices),
             "sources": sources,
             "targets": targets,
             "inputs": np.unique(_indices(inputs, n_vertices, "inputs")),
             "outputs": np.unique(_indices(outputs, n_vertices, "outputs")),
             "costs": weights,
+            "vertex_costs": prices,
         }
         if not len(values["inputs"]) or not len(values["outputs"]):
             raise ProblemError("expected at least one input and one output, got none")
         if np.intersect1d(values["inputs"], values["outputs"]).size:
             raise ProblemError("expected inputs and outputs to be disjoint, got a vertex that is both")
+        values["rules"] = (rules or Rules()).checked(
+            n_vertices=int(n_vertices),
+            n_edges=len(sources),
+            inputs=values["inputs"].tolist(),
+            outputs=values["outputs"].tolist(),
+        )
+        if not values["rules"].shared_order and min(weights.min(initial=0.0), prices.min(initial=0.0)) < 0:
+            raise ProblemError("expected shared_order=True with negative costs, got samples with their own orders")
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -76,13 +104,19 @@ class Problem:
 
     @property
     def has_integer_costs(self) -> bool:
-        """Whether every cost is an integer, so that bounds may be rounded up and checked exactly."""
-        return bool((self.costs == np.round(self.costs)).all())
+        """Whether every cost and reward is an integer, so that bounds may be rounded up and checked exactly."""
+        rewards = np.array(list(self.rules.rewards.values()))
+        return all(bool((values == np.round(values)).all()) for values in (self.costs, self.vertex_costs, rewards))
 
     @property
     def has_negative_costs(self) -> bool:
-        """Whether an edge pays for being chosen; acyclicity then has to be enforced."""
-        return bool((self.costs < 0).any())
+        """Whether an edge or a vertex pays for being chosen; acyclicity then has to be enforced."""
+        return bool((self.costs < 0).any() or (self.vertex_costs < 0).any())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only edges cost and only covering is asked."""
+        return self.rules.is_plain and not self.vertex_costs.any()
 
 
 def _indices(values: Any, n_vertices: int, what: str) -> IntVector:

@@ -11,12 +11,13 @@ import numpy as np
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.errors import ProblemError, SolverError
+from solvers.interrupt import hearing_interrupts
 from solvers.largest import largest_acyclic
 from solvers.milp.solve import solve_milp
 from solvers.options import Options
-from solvers.problem import FloatVector, IntVector, Problem
-from solvers.reduce.costs import affordable_edges, scaled
-from solvers.reduce.paths import edges_on_paths
+from solvers.problem import IntVector, Problem
+from solvers.reduce.costs import affordable_edges
+from solvers.reduce.normal import normalise, restricted, scaled_problem
 from solvers.result import Progress, Solution, Termination
 from solvers.steiner.solve import solve_steiner
 
@@ -44,21 +45,27 @@ def solve(
     options = options or Options()
     options = replace(options, method=method or options.method, backend=backend or options.backend)
     clock = Clock(options.time_limit_s)
-    smaller, kept = _on_paths(problem)
-    if not problem.has_negative_costs:
-        cheap = np.flatnonzero(affordable_edges(smaller))
-        smaller, kept = _restricted(smaller, cheap), kept[cheap]
-    costs, factor = scaled(smaller.costs)
-    smaller = _restricted(smaller, np.arange(smaller.n_edges), costs)
-    if options.on_progress is not None:
-        options = replace(options, on_progress=_rescaled(options.on_progress, factor))
-    if options.method == "milp" or (options.method == "auto" and problem.has_negative_costs):
-        solution = solve_milp(smaller, options, clock)
-    elif problem.has_negative_costs:
+    if options.method == "steiner" and problem.has_negative_costs:
         raise ProblemError("expected costs >= 0 for method 'steiner', got a negative one; use method='milp'")
-    else:
-        solution = solve_steiner(smaller, options, clock)
-    return _verified(problem, _in_units(problem, solution, kept, factor, clock.seconds))
+    with hearing_interrupts(clock):
+        normal = normalise(problem)
+        smaller, kept = normal.problem, normal.kept
+        if smaller.is_plain and not problem.has_negative_costs:
+            cheap = np.flatnonzero(affordable_edges(smaller))
+            smaller, kept = restricted(smaller, cheap), kept[cheap]
+        smaller, factor = scaled_problem(smaller)
+        if options.on_progress is not None:
+            options = replace(options, on_progress=_rescaled(options.on_progress, factor, normal.constant))
+        if options.method == "milp" or problem.has_negative_costs:
+            solution = solve_milp(smaller, options, clock)
+        else:
+            solution = solve_steiner(smaller, options, clock)
+    solution = _in_units(problem, solution, kept, factor, normal.constant, clock)
+    if clock.interrupted:
+        if solution.termination is Termination.NOTHING:
+            raise KeyboardInterrupt
+        solution = replace(solution, details={**solution.details, "interrupted": True})
+    return _verified(problem, solution)
 
 
 def solve_largest(problem: Problem, *, options: Options | None = None) -> Solution:
@@ -75,44 +82,32 @@ def solve_largest(problem: Problem, *, options: Options | None = None) -> Soluti
         raise ProblemError("expected cost -1 for every edge of a largest network, got others")
     options = options or Options()
     clock = Clock(options.time_limit_s)
-    smaller, kept = _on_paths(problem)
-    solution = largest_acyclic(smaller, options, clock)
-    return _verified(problem, replace(solution, edges=kept[solution.edges], seconds=clock.seconds))
+    with hearing_interrupts(clock):
+        normal = normalise(problem)
+        solution = largest_acyclic(normal.problem, options, clock)
+    solution = replace(solution, edges=normal.kept[solution.edges], seconds=clock.seconds)
+    if clock.interrupted:
+        solution = replace(solution, details={**solution.details, "interrupted": True})
+    return _verified(problem, solution)
 
 
-def _on_paths(problem: Problem) -> tuple[Problem, IntVector]:
-    """The problem with the edges on input-to-output walks only, and their indices."""
-    kept = np.flatnonzero(edges_on_paths(problem))
-    return _restricted(problem, kept), kept
-
-
-def _restricted(problem: Problem, edges: IntVector, costs: FloatVector | None = None) -> Problem:
-    """The problem with these edges only, at their own or at other costs."""
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources[edges],
-        targets=problem.targets[edges],
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=problem.costs[edges] if costs is None else costs,
-    )
-
-
-def _in_units(problem: Problem, solution: Solution, kept: IntVector, factor: float, seconds: float) -> Solution:
+def _in_units(
+    problem: Problem, solution: Solution, kept: IntVector, factor: float, constant: float, clock: Clock
+) -> Solution:
     """A solution of the scaled problem in the edges and the unit of the original one."""
-    solution = replace(solution, edges=kept[solution.edges], seconds=seconds)
-    bound = solution.bound * factor
+    solution = replace(solution, edges=kept[solution.edges], seconds=clock.seconds)
+    bound = solution.bound * factor + constant
     if solution.termination is Termination.NOTHING:
         return replace(solution, bound=bound)
-    objective = float(problem.costs[solution.edges].sum())
+    objective = cost_of(problem, solution.edges)
     proved = solution.termination is Termination.OPTIMAL
     return replace(solution, objective=objective, bound=objective if proved else min(bound, objective))
 
 
-def _rescaled(report: Callable[[Progress], None], factor: float) -> Callable[[Progress], None]:
+def _rescaled(report: Callable[[Progress], None], factor: float, constant: float) -> Callable[[Progress], None]:
     def rescaled(moment: Progress) -> None:
-        incumbent = None if moment.incumbent is None else moment.incumbent * factor
-        report(Progress(incumbent, moment.bound * factor, moment.seconds))
+        incumbent = None if moment.incumbent is None else moment.incumbent * factor + constant
+        report(Progress(incumbent, moment.bound * factor + constant, moment.seconds))
 
     return rescaled
 

@@ -15,15 +15,23 @@ T = TypeVar("T")
 WAIT_S = 0.05  # between two looks at whether the engine is done
 
 
-def attentive(work: Callable[[], T], *, cancel: Callable[[], None] | None = None) -> T:
+def attentive(
+    work: Callable[[], T],
+    *,
+    cancel: Callable[[], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> T:
     """Do the work in another thread and pass on its result, its error, or a KeyboardInterrupt.
 
     Args:
         work: Releases Python's lock while it computes.
         cancel: Makes `work` return soon. None: an engine that cannot be stopped is left behind to end by itself.
+        stopped: Asked now and then whether the work should end early; it is cancelled then, and its result is
+            passed on.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; with `cancel`, after the engine has come to rest.
+        KeyboardInterrupt: Ctrl-C; with `cancel`, after the engine has come to rest. Also where the work should end
+            early and cannot be cancelled.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
@@ -41,6 +49,10 @@ def attentive(work: Callable[[], T], *, cancel: Callable[[], None] | None = None
     try:
         while thread.is_alive():
             thread.join(WAIT_S)
+            if stopped is not None and stopped():
+                if cancel is None:
+                    raise KeyboardInterrupt
+                cancel()
     except KeyboardInterrupt:
         if cancel is not None:
             cancel()

@@ -67,14 +67,21 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Limits for one run: seconds (inf: none), seed, relative gap at which it may stop, progress callback.
+    """Limits for one run, and a start.
 
-    `on_progress(incumbent or None, bound)` may be called from within the engine.
+    Attributes:
+        time_limit_s: Seconds; inf: none.
+        seed: Of the engine's random decisions.
+        on_progress: Called with (incumbent or None, bound), perhaps from within the engine.
+        stopped: Whether the run should end now, with what it has.
+        start: Values of the first columns of a good point, to begin with; the engine completes it, or ignores it.
     """
 
     time_limit_s: float
     seed: int
     on_progress: Callable[[float | None, float], None] | None = None
+    stopped: Callable[[], bool] | None = None
+    start: FloatVector | None = None
 
 
 class Backend(Protocol):

@@ -43,7 +43,8 @@ class CvxpyBackend:
         limits = {"time_limit": options.time_limit_s} if math.isfinite(options.time_limit_s) else {}
         try:
             settings = {"mip_rel_gap": 0.0, "threads": 1, "random_seed": int(options.seed) % 2**31, **limits}
-            attentive(lambda: problem.solve(solver=cp.HIGHS, **settings))  # CVXPY offers no way to stop an engine
+            # CVXPY offers no way to stop an engine, nor to start one from a point of another
+            attentive(lambda: problem.solve(solver=cp.HIGHS, **settings), stopped=options.stopped)
         except cp.SolverError as error:
             if not limits:
                 raise SolverError(f"CVXPY could not solve the model: {error}") from error

@@ -32,6 +32,9 @@ class HighsBackend:
         highs = quiet_highs(time_limit_s=options.time_limit_s, seed=options.seed)
         highs.setOptionValue("mip_rel_gap", 0.0)
         highs.passModel(_model(program))
+        if options.start is not None:
+            count = len(options.start)
+            highs.setSolution(count, np.arange(count, dtype=np.int32), options.start)
         if options.on_progress is not None:
             report = options.on_progress
 
@@ -42,7 +45,7 @@ class HighsBackend:
             highs.cbMipImprovingSolution.subscribe(improved)
             highs.cbMipLogging.subscribe(improved)
         highs.HandleUserInterrupt = True  # so that cancelSolve is heard
-        attentive(highs.run, cancel=highs.cancelSolve)
+        attentive(highs.run, cancel=highs.cancelSolve, stopped=options.stopped)
         status = _STATUS.get(highs.getModelStatus())
         if status is None:
             raise SolverError(f"HiGHS ended with {highs.modelStatusToString(highs.getModelStatus())}")

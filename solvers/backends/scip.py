@@ -50,7 +50,12 @@ class ScipBackend:
         _add_rows(model, columns, program)
         if options.on_progress is not None:
             model.includeEventhdlr(_Report(options.on_progress), "progress", "reports incumbents")
-        attentive(model.optimizeNogil, cancel=model.interruptSolve)
+        if options.start is not None:
+            start = model.createPartialSol()
+            for column, value in zip(columns, options.start.tolist(), strict=False):
+                model.setSolVal(start, column, value)
+            model.addSol(start)
+        attentive(model.optimizeNogil, cancel=model.interruptSolve, stopped=options.stopped)
         status = _STATUS.get(model.getStatus())
         if status is None:
             raise SolverError(f"SCIP ended with {model.getStatus()}")

@@ -1,28 +1,40 @@
 """Acyclic flow as sparse arrays.
 
-Columns, in blocks: x (binary, edge is active), f (flow on the edge), p (what an input injects), d (what an output
-drains), L (position of a vertex in the order; only inside strongly connected components, only where needed).
+Columns, in blocks: x (binary, edge is active), y (vertex is used; only where its cost, its reward or a rule speaks of
+it), and where needed L (position of a vertex in the order), z (binary, state of a vertex), u (one of several parallel
+edges is active). For each sample s (one, unless the rules name several): f (flow on the edge), p (what an input
+injects), d (what an output drains).
 
-    flow     sum_out f - sum_in f = p_v [v input] - d_v [v output]          every vertex v
-    coupling f_e <= M_e x_e                                                 every edge e
-    use      f_e >= x_e                                                     only where an edge pays (cost < 0)
+    flow     sum_out f - sum_in f = p_v [v input] - d_v [v output]          every vertex v, every sample
+    coupling f_e <= M_e x_e                                                 every edge e, every sample
+    use      sum_s f_e >= x_e                                               only where a choice may hold idle edges
+    ends     x_e <= y_v (e at v),  y_v <= sum of x at v                     every vertex with a column y
+    inject   p_v <= P y_v,  y_v <= sum of f out of v, all samples           inputs that may be left out
     order    L_v - L_u >= 1 - S (1 - x_uv),  0 <= L <= S - 1                edges inside a component of S vertices
+    depth    L_v - L_u >= 1 - (D + 1) (1 - x_uv),  0 <= L <= D              every edge, in place of order
+    parents  sum_in x <= k                                                  every vertex
+    routes   sum of x over the regulators of an input >= k (k y_v)          inputs
+    state    x_e <= 1 - |z_u - z_v| (sign 1), x_e <= 1 - |z_u + z_v - 1| (sign -1)
     local    x_uv <= sum_{w != u} x_vw  (v no output);  x_vw <= sum_{u != w} x_uv  (v no input)
-    tree     sum_out x <= 1                                                 one output, costs >= 0
+    tree     sum_out x <= 1                                                 one output, where nothing asks for more
     cover    sum_out x >= 1 (input), sum_in x >= 1 (output)
 
 One output: every input injects exactly 1 and M_e is the number of inputs that reach the tail of e; path
 decomposition of a feasible choice gives such a flow. Several outputs: besides one unit from every input to some
 output, one unit runs from some input to every output, so p lies in [1, 1 + n_outputs] and M_e grows by the number
-of outputs that the head reaches. Where edges pay, one more unit runs through every edge.
+of outputs that the head reaches. Where idle edges could be chosen, one more unit runs through every edge.
 
-With costs >= 0 the order rows may be left out: a cover without redundant edges is acyclic (if it had a cycle, the
-cycle's edge that leaves its last exit before its next entry could go), so `solvers.cover.tidy` makes an acyclic
-choice of equal cost from any optimal one.
+The order rows may be left out where the family of feasible choices is closed under leaving edges out as long as all
+stays covered: then a cover without redundant edges is acyclic (if it had a cycle, the cycle's edge that leaves its
+last exit before its next entry could go), and `solvers.cover.settle` finds one of no higher cost. That holds for costs
+>= 0 with rewards, vertex costs, fan-in limits, signs, and samples with orders of their own; it does not hold for
+negative costs, forced edges or vertices, one order for several samples, depth limits, or redundancy where inputs have
+edges into them. `needs_order` decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,74 +42,115 @@ from scipy.sparse import coo_array, csr_array
 
 from solvers.arrays import neighbours, strong_components
 from solvers.backends.base import MixedIntegerProgram
+from solvers.milp.columns import Columns, Rows, make_columns
+from solvers.milp.extras import extra_rows, order_rows
 from solvers.problem import BoolVector, FloatVector, IntVector, Problem
+from solvers.rules import Sample
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of a program: coefficients as (row, column, value) triples and bounds per row."""
+@dataclass(frozen=True)
+class Wants:
+    """What a formulation has to hold beside flow and coupling.
 
-    row: IntVector
-    column: IntVector
-    value: FloatVector
-    lower: FloatVector
-    upper: FloatVector
+    Attributes:
+        order: The order of the vertices, where a cheapest cover may be cyclic.
+        use: Edges that are chosen only if a unit of flow runs through them, since idle ones could be chosen.
+        local: Rows that only make it faster.
+    """
+
+    order: bool
+    use: IntVector
+    local: bool = True
 
 
-def acyclic_flow(problem: Problem, *, order: bool | None = None, local_rows: bool = True) -> MixedIntegerProgram:
+def wants(problem: Problem) -> Wants:
+    """What a problem needs."""
+    return Wants(order=needs_order(problem), use=edges_to_use(problem))
+
+
+def needs_order(problem: Problem) -> bool:
+    """Whether a cheapest cover may be cyclic, so that the order of vertices must be part of the program."""
+    rules = problem.rules
+    shared = len(rules.samples) > 1 and rules.shared_order
+    fed = np.isin(problem.inputs, problem.targets).any()
+    redundant = rules.min_routes > 1 and (rules.disjoint_routes or bool(fed))
+    forced = bool(rules.forced_edges or rules.forced_vertices)
+    named = forced or bool(rules.excluded) or rules.max_depth is not None
+    return problem.has_negative_costs or named or shared or redundant
+
+
+def edges_to_use(problem: Problem) -> IntVector:
+    """Edges that a cheapest choice may hold though they lie on no walk from an input to an output.
+
+    Where edges or vertices pay, or are asked for by a rule. All others can be left out of a choice at no cost.
+    """
+    rules = problem.rules
+    if rules.excluded:
+        return np.arange(problem.n_edges)
+    wanted = problem.costs < 0
+    wanted[list(rules.forced_edges)] = True
+    vertices = problem.vertex_costs < 0
+    vertices[list(rules.forced_vertices)] = True
+    wanted |= vertices[problem.sources] | vertices[problem.targets]
+    if rules.min_routes > 1:
+        wanted |= np.isin(problem.sources, problem.inputs)
+    return np.flatnonzero(wanted)
+
+
+def acyclic_flow(problem: Problem, wants: Wants) -> tuple[MixedIntegerProgram, Columns]:
     """Formulate; the first n_edges columns say which edges are active.
 
     Args:
         problem: All edges lie on input-to-output walks (`solvers.reduce.paths`).
-        order: Include the order rows. None: only where a cost is negative, where they are needed.
-        local_rows: Include the local, tree and cover rows, which cut off no integer solution of least cost.
+        wants: Which rows to include.
 
     Returns:
-        The program.
+        The program, and where its columns are.
     """
-    pays = problem.has_negative_costs
-    with_order = pays if order is None else order
-    n_edges, n_in, n_out = problem.n_edges, len(problem.inputs), len(problem.outputs)
-    inner, size = _inner_edges(problem)
-    n_order = problem.n_vertices if with_order else 0
-    n_columns = 2 * n_edges + n_in + n_out + n_order
-    capacity = flow_capacity(problem) + (n_edges if pays else 0)
-    blocks = [_flow_rows(problem), _coupling_rows(problem, capacity)]
-    if pays:
-        blocks.append(_use_rows(n_edges))
-    if with_order:
-        blocks.append(_order_rows(problem, inner, size, first=2 * n_edges + n_in + n_out))
-    if local_rows:
-        blocks += [_local_rows(problem, into=True), _local_rows(problem, into=False), _cover_rows(problem)]
-        if n_out == 1 and not pays:
+    samples = problem.rules.samples or (Sample(tuple(problem.inputs.tolist()), tuple(problem.outputs.tolist())),)
+    columns = make_columns(problem, samples, with_order=wants.order)
+    blocks: list[Rows] = []
+    upper, lower = columns.upper.copy(), columns.lower.copy()
+    for number, sample in enumerate(samples):
+        flow = columns.flows[number]
+        capacity = flow_capacity(problem, sample) + len(wants.use)
+        upper[flow.edges : flow.edges + problem.n_edges] = capacity
+        blocks += [_flow_rows(problem, sample, flow.edges, flow.ends), _coupling_rows(problem, capacity, flow.edges)]
+        injection = 1.0 + len(wants.use) + (len(sample.outputs) if len(sample.outputs) > 1 else 0)
+        first, n_in, n_out = flow.ends, len(sample.inputs), len(sample.outputs)
+        upper[first : first + n_in] = injection
+        upper[first + n_in : first + n_in + n_out] = injection * n_in
+        lower[first : first + n_in] = [0.0 if vertex in problem.rules.rewards else 1.0 for vertex in sample.inputs]
+        lower[first + n_in : first + n_in + n_out] = 1.0
+        blocks.append(_injection_rows(problem, sample, columns, first, injection))
+    blocks.append(_collection_rows(problem, samples, columns))
+    if len(wants.use):
+        blocks.append(_use_rows(wants.use, [flow.edges for flow in columns.flows]))
+    if wants.order and problem.rules.max_depth is None:
+        inner, size = inner_edges(problem)
+        upper[columns.order : columns.order + problem.n_vertices] = np.maximum(size - 1.0, 0.0)
+        blocks.append(order_rows(problem, np.flatnonzero(inner), size[problem.sources].astype(float), columns.order))
+    blocks += extra_rows(problem, columns)
+    if wants.local:
+        blocks += [_local_rows(problem, into=True), _local_rows(problem, into=False), _cover_rows(problem, columns)]
+        if _is_tree(problem, wants):
             blocks.append(_tree_rows(problem))
-    extra = n_edges if pays else 0
-    injection = 1.0 + extra + (n_out if n_out > 1 else 0)
-    upper = np.concatenate(
-        [
-            np.ones(n_edges),
-            capacity,
-            np.full(n_in, injection),
-            np.full(n_out, injection * n_in),
-            np.maximum(size[:n_order] - 1.0, 0.0),
-        ]
-    )
-    lower = np.zeros(n_columns)
-    lower[2 * n_edges : 2 * n_edges + n_in + n_out] = 1.0
-    matrix, row_lower, row_upper = _stack(blocks, n_columns)
-    integer = np.zeros(n_columns, dtype=bool)
-    integer[:n_edges] = True
-    cost = np.zeros(n_columns)
-    cost[:n_edges] = problem.costs
-    return MixedIntegerProgram(cost, matrix, row_lower, row_upper, lower, upper, integer)
+    matrix, row_lower, row_upper = _stack(blocks, columns.count)
+    return MixedIntegerProgram(columns.cost, matrix, row_lower, row_upper, lower, upper, columns.integer), columns
 
 
-def flow_capacity(problem: Problem) -> FloatVector:
+def _is_tree(problem: Problem, wants: Wants) -> bool:
+    """Whether some cheapest choice leaves every vertex but once; see the corollary for one output in the docs."""
+    rules = problem.rules
+    return len(problem.outputs) == 1 and len(rules.samples) < 2 and not len(wants.use)
+
+
+def flow_capacity(problem: Problem, sample: Sample) -> FloatVector:
     """Most flow that an edge needs to carry: inputs that reach its tail, plus outputs its head reaches if several."""
-    reach = _count_reaching(problem.n_vertices, problem.sources, problem.targets, problem.inputs)
+    reach = _count_reaching(problem.n_vertices, problem.sources, problem.targets, np.array(sample.inputs))
     capacity = reach[problem.sources]
-    if len(problem.outputs) > 1:
-        fed = _count_reaching(problem.n_vertices, problem.targets, problem.sources, problem.outputs)
+    if len(sample.outputs) > 1:
+        fed = _count_reaching(problem.n_vertices, problem.targets, problem.sources, np.array(sample.outputs))
         capacity = capacity + fed[problem.targets]
     return capacity.astype(np.float64)
 
@@ -124,54 +177,71 @@ def _count_reaching(n_vertices: int, tails: IntVector, heads: IntVector, starts:
     return np.array([bits[component].bit_count() for component in label.tolist()], dtype=np.int64)
 
 
-def _inner_edges(problem: Problem) -> tuple[BoolVector, IntVector]:
+def inner_edges(problem: Problem) -> tuple[BoolVector, IntVector]:
     """Edges inside a strongly connected component, and the size of each vertex's component."""
     label = strong_components(problem.n_vertices, problem.sources, problem.targets)
     return label[problem.sources] == label[problem.targets], np.bincount(label)[label]
 
 
-def _flow_rows(problem: Problem) -> Rows:
-    n_edges, n_in, n_out = problem.n_edges, len(problem.inputs), len(problem.outputs)
-    edges = np.arange(n_edges)
-    column = np.concatenate([n_edges + edges, n_edges + edges, 2 * n_edges + np.arange(n_in + n_out)])
-    row = np.concatenate([problem.sources, problem.targets, problem.inputs, problem.outputs])
+def _flow_rows(problem: Problem, sample: Sample, first_flow: int, first_end: int) -> Rows:
+    n_edges, n_in, n_out = problem.n_edges, len(sample.inputs), len(sample.outputs)
+    flow = first_flow + np.arange(n_edges)
+    column = np.concatenate([flow, flow, first_end + np.arange(n_in + n_out)])
+    row = np.concatenate([problem.sources, problem.targets, np.array(sample.inputs), np.array(sample.outputs)])
     value = np.concatenate([np.ones(n_edges), -np.ones(n_edges), -np.ones(n_in), np.ones(n_out)])
     zero = np.zeros(problem.n_vertices)
     return Rows(row, column, value, zero, zero)
 
 
-def _coupling_rows(problem: Problem, capacity: FloatVector) -> Rows:
+def _coupling_rows(problem: Problem, capacity: FloatVector, first_flow: int) -> Rows:
     edges = np.arange(problem.n_edges)
     return Rows(
         row=np.concatenate([edges, edges]),
-        column=np.concatenate([edges, problem.n_edges + edges]),
+        column=np.concatenate([edges, first_flow + edges]),
         value=np.concatenate([-capacity, np.ones(problem.n_edges)]),
         lower=np.full(problem.n_edges, -np.inf),
         upper=np.zeros(problem.n_edges),
     )
 
 
-def _use_rows(n_edges: int) -> Rows:
-    edges = np.arange(n_edges)
+def _injection_rows(problem: Problem, sample: Sample, columns: Columns, first: int, most: float) -> Rows:
+    """p_v <= P y_v for inputs that may be left out."""
+    positions = [place for place, vertex in enumerate(sample.inputs) if vertex in problem.rules.rewards]
+    used = np.array([columns.used[sample.inputs[place]] for place in positions], dtype=np.int64)
+    injected = first + np.array(positions, dtype=np.int64)
+    row = np.arange(len(positions))
     return Rows(
-        row=np.concatenate([edges, edges]),
-        column=np.concatenate([edges, n_edges + edges]),
-        value=np.concatenate([-np.ones(n_edges), np.ones(n_edges)]),
-        lower=np.zeros(n_edges),
-        upper=np.full(n_edges, np.inf),
+        row=np.concatenate([row, row]),
+        column=np.concatenate([used, injected]),
+        value=np.concatenate([np.full(len(positions), most), -np.ones(len(positions))]),
+        lower=np.zeros(len(positions)),
+        upper=np.full(len(positions), np.inf),
     )
 
 
-def _order_rows(problem: Problem, inner: BoolVector, size: IntVector, *, first: int) -> Rows:
-    edges = np.flatnonzero(inner)
+def _collection_rows(problem: Problem, samples: Sequence[Sample], columns: Columns) -> Rows:
+    """y_v <= flow out of v: a vertex at which a reward is earned is on a way to an output of some sample."""
+    row: list[int] = []
+    column: list[int] = []
+    value: list[float] = []
+    leaving = neighbours(problem.n_vertices, problem.sources, np.arange(problem.n_edges))
+    for number, vertex in enumerate(problem.rules.rewards):
+        flows = [flow.edges + edge for flow in columns.flows for edge in leaving[vertex]]
+        row += [number] * (len(flows) + 1)
+        column += [columns.used[vertex], *flows]
+        value += [-1.0] + [1.0] * len(flows)
+    count = len(problem.rules.rewards)
+    return Rows(np.array(row, int), np.array(column, int), np.array(value), np.zeros(count), np.full(count, np.inf))
+
+
+def _use_rows(edges: IntVector, flows: Sequence[int]) -> Rows:
     count = len(edges)
-    span = size[problem.sources[edges]].astype(np.float64)
     row = np.arange(count)
     return Rows(
-        row=np.concatenate([row, row, row]),
-        column=np.concatenate([first + problem.targets[edges], first + problem.sources[edges], edges]),
-        value=np.concatenate([np.ones(count), -np.ones(count), -span]),
-        lower=1.0 - span,
+        row=np.concatenate([row, *(row for _ in flows)]),
+        column=np.concatenate([edges, *(first + edges for first in flows)]),
+        value=np.concatenate([-np.ones(count), *(np.ones(count) for _ in flows)]),
+        lower=np.zeros(count),
         upper=np.full(count, np.inf),
     )
 
@@ -197,18 +267,23 @@ def _local_rows(problem: Problem, *, into: bool) -> Rows:
     )
 
 
-def _cover_rows(problem: Problem) -> Rows:
+def _cover_rows(problem: Problem, columns: Columns) -> Rows:
+    """Every input that is required, or used, is left; every output is entered."""
     number = np.full(problem.n_vertices, -1)
     number[problem.inputs] = np.arange(len(problem.inputs))
     fed = np.full(problem.n_vertices, -1)
     fed[problem.outputs] = len(problem.inputs) + np.arange(len(problem.outputs))
     leaving, entering = np.flatnonzero(number[problem.sources] >= 0), np.flatnonzero(fed[problem.targets] >= 0)
+    optional = [vertex for vertex in problem.inputs.tolist() if vertex in problem.rules.rewards]
+    used = np.array([columns.used[vertex] for vertex in optional], dtype=np.int64)
     count = len(problem.inputs) + len(problem.outputs)
+    lower = np.ones(count)
+    lower[number[optional]] = 0.0
     return Rows(
-        row=np.concatenate([number[problem.sources[leaving]], fed[problem.targets[entering]]]),
-        column=np.concatenate([leaving, entering]),
-        value=np.ones(len(leaving) + len(entering)),
-        lower=np.ones(count),
+        row=np.concatenate([number[problem.sources[leaving]], fed[problem.targets[entering]], number[optional]]),
+        column=np.concatenate([leaving, entering, used]),
+        value=np.concatenate([np.ones(len(leaving) + len(entering)), -np.ones(len(optional))]),
+        lower=lower,
         upper=np.full(count, np.inf),
     )
 

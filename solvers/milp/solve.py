@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,58 +12,106 @@ from solvers import registry
 from solvers.backends.base import EngineOptions, MixedIntegerProgram, Status
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
-from solvers.cover import tidy
-from solvers.errors import SolverError
-from solvers.milp.formulation import acyclic_flow
+from solvers.cover import settle
+from solvers.errors import InfeasibleProblem, SolverError
+from solvers.milp.formulation import acyclic_flow, wants
+from solvers.milp.routes import missing_routes, with_rows
 from solvers.options import Options
-from solvers.problem import IntVector, Problem
+from solvers.problem import FloatVector, IntVector, Problem
 from solvers.result import Progress, Solution, Termination
 
 SLACK = 1e-6  # absolute, and relative 1e-9: an engine's bound so little above an integer is that integer
 
 
 def solve_milp(
-    problem: Problem, options: Options, clock: Clock, *, order: bool | None = None, start: IntVector | None = None
+    problem: Problem, options: Options, clock: Clock, *, start: IntVector | None = None, order: bool = False
 ) -> Solution:
     """Solve by mixed integer programming.
 
     Args:
-        problem: All edges lie on input-to-output walks.
+        problem: Normal (`solvers.reduce.normal`).
         options: `backend`, `seed`, `on_progress` are used.
         clock: Time left.
-        order: See `acyclic_flow`.
-        start: Edges of a feasible choice to fall back on, if any.
+        start: Edges of a feasible choice, if any: the engine begins with it, and it is the answer if none is better.
+        order: Ask for the order of vertices even where it is not needed.
 
     Returns:
         A solution whose edges are checked by the caller.
 
     Raises:
-        SolverError: The engine failed, or says that a feasible problem is infeasible.
+        SolverError: The engine failed.
+        InfeasibleProblem: The engine proved that no network obeys the rules.
     """
     engine = registry.backend(options.backend)
-    program = acyclic_flow(problem, order=order)
-    build_s = clock.seconds
-    result = engine.run(program, EngineOptions(clock.left_s, options.seed, _reporter(options, clock)))
-    if result.status is Status.INFEASIBLE:
-        raise SolverError(f"{engine.name} calls a feasible problem infeasible; report this with the network")
-    edges, objective = _best(problem, result.x, start)
-    bound = tight_bound(problem, result.bound)
-    if result.status is Status.OPTIMAL and not math.isclose(objective, bound, rel_tol=1e-6, abs_tol=1e-6):
-        raise SolverError(f"{engine.name} reports an optimum of {bound}, but its edges cost {objective}")
-    bound = objective if meets(objective, bound) else bound
+    asked = wants(problem)
+    if order:
+        asked = replace(asked, order=True)
+    program, columns = acyclic_flow(problem, asked)
+    constant = float(sum(problem.rules.rewards.values()))
+    build_s, n_cuts, best = clock.seconds, 0, _Best(problem, start, ordered=asked.order)
+    while True:
+        first = None if best.edges is None else _point(problem, best.edges)
+        settings = EngineOptions(
+            clock.left_s, options.seed, _reporter(options, clock, constant), lambda: clock.interrupted, first
+        )
+        result = engine.run(program, settings)
+        if result.status is Status.INFEASIBLE and problem.rules.is_plain:
+            raise SolverError(f"{engine.name} calls a feasible problem infeasible; report this with the network")
+        if result.status is Status.INFEASIBLE:
+            raise InfeasibleProblem((), (), reason=f"under the rules (proved by {result.engine})")
+        best.offer(result.x)
+        bound = max(best.bound, tight_bound(problem, result.bound + constant))
+        cuts = [] if result.x is None or clock.expired else missing_routes(problem, columns, result.x)
+        if not cuts or meets(best.objective, bound):
+            break
+        best.bound, n_cuts = bound, n_cuts + len(cuts)
+        program = with_rows(program, cuts)
+    if result.status is Status.OPTIMAL and not math.isclose(best.objective, bound, rel_tol=1e-6, abs_tol=1e-6):
+        raise SolverError(f"{engine.name} reports an optimum of {bound}, but its edges cost {best.objective}")
+    bound = best.objective if meets(best.objective, bound) else bound
+    proved = Termination.OPTIMAL if bound == best.objective else Termination.LIMIT
     return Solution(
-        termination=(
-            Termination.NOTHING if edges is None else Termination.OPTIMAL if bound == objective else Termination.LIMIT
-        ),
-        edges=np.zeros(0, dtype=np.int64) if edges is None else edges,
-        objective=objective,
+        termination=Termination.NOTHING if best.edges is None else proved,
+        edges=np.zeros(0, dtype=np.int64) if best.edges is None else best.edges,
+        objective=best.objective,
         bound=bound,
         method="milp",
         backend=result.engine,
         seconds=clock.seconds,
         versions=registry.versions([engine.package]),
-        details=_details(program, build_s),
+        details={**_details(program, build_s), **({"route_cuts": n_cuts} if problem.rules.disjoint_routes else {})},
     )
+
+
+class _Best:
+    """The best feasible choice so far, and the best bound of the rounds before."""
+
+    def __init__(self, problem: Problem, start: IntVector | None, *, ordered: bool) -> None:
+        self.problem, self.ordered = problem, ordered
+        self.edges: IntVector | None = None
+        self.objective, self.bound = math.inf, -math.inf
+        if start is not None:
+            self._take(start)
+
+    def offer(self, x: FloatVector | None) -> None:
+        """Take over what a point of the program stands for, if it is feasible and better."""
+        if x is not None:
+            active = np.flatnonzero(x[: self.problem.n_edges] > 0.5)
+            pays = self.problem.has_negative_costs
+            self._take(active if pays else settle(self.problem, active, ordered=self.ordered))
+
+    def _take(self, edges: IntVector) -> None:
+        if not violations(self.problem, edges):
+            objective = cost_of(self.problem, edges)
+            if objective < self.objective:
+                self.edges, self.objective = edges, objective
+
+
+def _point(problem: Problem, edges: IntVector) -> FloatVector:
+    """A choice as values of the first columns."""
+    values = np.zeros(problem.n_edges)
+    values[edges] = 1.0
+    return values
 
 
 def meets(objective: float, bound: float) -> bool:
@@ -74,28 +123,20 @@ def meets(objective: float, bound: float) -> bool:
 
 def tight_bound(problem: Problem, bound: float) -> float:
     """Round a bound up where costs are integers; never below what is trivially true (all edges that pay, taken)."""
-    trivial = float(np.minimum(problem.costs, 0.0).sum())
+    trivial = float(np.minimum(problem.costs, 0.0).sum() + np.minimum(problem.vertex_costs, 0.0).sum())
     bound = max(bound, trivial)
     return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound)))) if problem.has_integer_costs else bound
 
 
-def _best(problem: Problem, x: Any, start: IntVector | None) -> tuple[IntVector | None, float]:
-    candidates = [] if start is None else [start]
-    if x is not None:
-        active = np.flatnonzero(x[: problem.n_edges] > 0.5)
-        candidates.append(active if problem.has_negative_costs else tidy(problem, active))
-    valid = [edges for edges in candidates if not violations(problem, edges)]
-    if not valid:
-        return None, math.inf
-    best = min(valid, key=lambda edges: cost_of(problem, edges))
-    return best, cost_of(problem, best)
-
-
-def _reporter(options: Options, clock: Clock) -> Any:
+def _reporter(options: Options, clock: Clock, constant: float) -> Any:
     if options.on_progress is None:
         return None
     report = options.on_progress
-    return lambda incumbent, bound: report(Progress(incumbent, bound, clock.seconds))
+
+    def shifted(incumbent: float | None, bound: float) -> None:
+        report(Progress(None if incumbent is None else incumbent + constant, bound + constant, clock.seconds))
+
+    return shifted
 
 
 def _details(program: MixedIntegerProgram, build_s: float) -> dict[str, Any]:

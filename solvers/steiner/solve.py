@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from solvers import registry
-from solvers.check import cost_of
+from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.milp.solve import meets, solve_milp
 from solvers.options import Options
@@ -19,7 +19,10 @@ from solvers.steiner.dual_ascent import Ascent, dual_ascent
 from solvers.steiner.feed import edges_among, feed_outputs, with_feeders
 from solvers.steiner.improve import cost_of_arcs, polish, shake
 from solvers.steiner.instance import Instance, Rooted, arc_instance, rooted, uniform_out_cost
+from solvers.steiner.network import Network, network_of
 from solvers.steiner.paths import join_by_paths
+from solvers.steiner.realise import realise
+from solvers.steiner.several import answer_views
 
 SHAKES = 30  # perturbed restarts before the linear program; each takes milliseconds after the reductions
 SHAKE_UP_TO = 60_000  # arcs; beyond that a restart takes longer than the linear program's first rounds
@@ -36,57 +39,145 @@ class _Joined:
 
 
 def solve_steiner(problem: Problem, options: Options, clock: Clock) -> Solution:
-    """Join every input to an output at least cost, then see to the outputs.
+    """Bound the problem by relaxations that only ask for ways, from the smallest to the whole; then see to the rest.
 
-    Joining is a relaxation of the problem: its bound holds for the problem. If the joined answer, with ways out
-    exchanged where that is free, feeds every output too, it is optimal; otherwise the acyclic-flow program decides,
-    with that answer as a start.
+    1. Join every input to some output (one root); with one output and no further rules that is the problem itself.
+    2. All views at once (`solvers.steiner.network`): outputs are reached too, rewards, vertex costs, forced parts and
+       samples are in; first with the ways of leaves settled, then without.
+    3. The acyclic-flow program, with the best network as a start, where an answer of 2 breaks a rule that views know
+       nothing of.
+
+    Each is a relaxation of the problem, so its bound holds. It stops as soon as a network in hand obeys all rules and
+    meets the bound.
 
     Args:
-        problem: Costs >= 0, all edges on input-to-output walks.
+        problem: Normal (`solvers.reduce.normal`), costs >= 0.
         options: `seed`, `backend` (for the program) and `on_progress` are used.
         clock: Time left.
     """
-    graph = rooted(problem)
-    cost = uniform_out_cost(graph)
-    joined = _join_arcs(graph, options, clock) if cost is None else _join_nodes(problem, graph, cost, options, clock)
-    edges = feed_outputs(problem, joined.edges)
-    objective = cost_of(problem, edges)
-    bound = joined.bound  # whole already where costs are: dual ascent is exact, and the cut stage rounds
-    if len(problem.outputs) > 1 and not meets(objective, bound) and not clock.expired:
-        return _decide_outputs(problem, options, clock, edges, bound, joined)
-    bound = objective if meets(objective, bound) else bound
-    return Solution(
-        termination=Termination.OPTIMAL if bound == objective else Termination.LIMIT,
-        edges=edges,
-        objective=objective,
-        bound=bound,
-        method="steiner",
-        backend=joined.prover,
-        seconds=clock.seconds,
-        versions=registry.versions(["highspy"] if joined.prover == "highs" else []),
-        details=joined.details,
+    folded = _folded(problem)
+    if folded is not None:
+        best = _Best(problem)
+        best.join(folded, options, clock)
+        if best.is_proved or len(problem.outputs) == 1 or clock.expired:
+            return best.solution(clock)
+    else:
+        best = _Best(problem)
+    for settle_leaves in (True, False):
+        settled_all = best.answer(options, clock, settle_leaves=settle_leaves)
+        if best.is_proved or clock.expired or settled_all:
+            break
+    if not best.is_proved and not clock.expired:
+        best.decide(options, clock)
+    return best.solution(clock)
+
+
+def _folded(problem: Problem) -> Problem | None:
+    """The problem with costs on edges only and no rules; None where that cannot say the same.
+
+    With one output every vertex but the output is left by exactly one edge of a cheapest network, so its cost can be
+    put on the edges out of it. The cost of the output is the same for all networks.
+    """
+    if problem.is_plain:
+        return problem
+    if not problem.rules.is_plain or len(problem.outputs) > 1:
+        return None
+    return Problem(
+        n_vertices=problem.n_vertices,
+        sources=problem.sources,
+        targets=problem.targets,
+        inputs=problem.inputs,
+        outputs=problem.outputs,
+        costs=problem.costs + problem.vertex_costs[problem.sources],
     )
 
 
-def _decide_outputs(
-    problem: Problem, options: Options, clock: Clock, edges: IntVector, bound: float, joined: _Joined
-) -> Solution:
-    """The acyclic-flow program, where joining the outputs leaves some of them unfed or dearer to feed."""
-    exact = solve_milp(problem, options, clock, start=edges)
-    bound = max(bound, exact.bound)
-    bound = exact.objective if meets(exact.objective, bound) else bound
-    return Solution(
-        termination=Termination.OPTIMAL if bound == exact.objective else Termination.LIMIT,
-        edges=exact.edges,
-        objective=exact.objective,
-        bound=bound,
-        method="steiner",
-        backend=exact.backend,
-        seconds=clock.seconds,
-        versions=exact.versions,
-        details={**joined.details, "outputs_decided_by": "milp", **exact.details},
-    )
+class _Best:
+    """The best network and the best bound so far, and who found them."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.edges: IntVector | None = None
+        self.objective, self.bound = np.inf, 0.0
+        self.prover, self.versions = "dual ascent", set[str]()
+        self.details: dict[str, Any] = {}
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the bound meets the network's cost."""
+        return self.edges is not None and meets(self.objective, self.bound)
+
+    def offer(self, edges: IntVector) -> None:
+        """Take over a network that obeys all rules and costs less."""
+        objective = cost_of(self.problem, edges)
+        if objective < self.objective and not violations(self.problem, edges):
+            self.edges, self.objective = edges, objective
+
+    def raise_bound(self, bound: float, prover: str) -> None:
+        """Take over a better bound."""
+        if bound > self.bound:
+            self.bound, self.prover = bound, prover
+            self.versions |= {"highspy"} if prover == "highs" else {"pyscipopt"} if prover == "scip" else set()
+
+    def join(self, folded: Problem, options: Options, clock: Clock) -> None:
+        """Every input to some output, as far as that goes."""
+        graph = rooted(folded)
+        cost = uniform_out_cost(graph)
+        joined = _join_arcs(graph, options, clock) if cost is None else _join_nodes(folded, graph, cost, options, clock)
+        shared = float(self.problem.vertex_costs[self.problem.outputs].sum())  # not on any edge of the folded problem
+        self.offer(feed_outputs(folded, joined.edges))
+        self.raise_bound(joined.bound + shared, joined.prover)
+        self.details |= joined.details
+
+    def answer(self, options: Options, clock: Clock, *, settle_leaves: bool) -> bool:
+        """All views; whether nothing was settled that could be asked for separately."""
+        problem = self.problem
+        network = network_of(problem, settle_leaves=settle_leaves)
+        report = _reporter(options, clock, 0.0)
+        found = answer_views(
+            network, clock, seed=options.seed, start=self._as_arcs(network), on_progress=lambda c, b: report(c, b)
+        )
+        self.offer(realise(problem, network, found.arcs))
+        self.raise_bound(network.constant + found.bound, found.prover)
+        self.details |= {"form": "views", "views": len(network.views), **found.facts}
+        return not len(network.leaves)
+
+    def _as_arcs(self, network: Network) -> IntVector | None:
+        """The network in hand as costly arcs; None where rewards or costs of vertices would have to be looked up."""
+        if self.edges is None or not self.problem.is_plain:
+            return None
+        chosen = np.isin(network.edges, self.edges) & (network.costs > 0)
+        return np.flatnonzero(chosen)
+
+    def decide(self, options: Options, clock: Clock) -> None:
+        """The acyclic-flow program, where views do not know all rules or a leaf would have to go two ways."""
+        exact = solve_milp(self.problem, options, clock, start=self.edges)
+        if exact.termination is not Termination.NOTHING:
+            self.offer(exact.edges)
+        self.raise_bound(exact.bound, exact.backend)
+        self.versions |= set(exact.versions)
+        self.details |= {"decided_by": "milp", **exact.details}
+        if exact.bound == self.bound:
+            self.prover = exact.backend
+
+    def solution(self, clock: Clock) -> Solution:
+        """What is known."""
+        proved = self.is_proved
+        if self.edges is None:
+            end = Termination.NOTHING
+        else:
+            end = Termination.OPTIMAL if proved else Termination.LIMIT
+        return Solution(
+            termination=end,
+            edges=np.zeros(0, dtype=np.int64) if self.edges is None else self.edges,
+            objective=self.objective,
+            bound=self.objective if proved else min(self.bound, self.objective),
+            method="steiner",
+            backend=self.prover,
+            seconds=clock.seconds,
+            versions=registry.versions(sorted(self.versions)),
+            details=self.details,
+        )
 
 
 def _join_nodes(problem: Problem, graph: Rooted, cost: FloatVector, options: Options, clock: Clock) -> _Joined:

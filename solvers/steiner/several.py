@@ -1,0 +1,164 @@
+"""Bounds and answers for several views at once (`solvers.steiner.network`): ascent, paths, branch and cut."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from solvers.clock import Clock
+from solvers.problem import FloatVector, IntVector
+from solvers.steiner.dual_ascent import dual_ascent
+from solvers.steiner.network import Network, covers_all
+from solvers.steiner.paths import join_by_paths
+
+if TYPE_CHECKING:
+    from solvers.steiner.branch import Task
+
+STEPS_UP_TO = 10  # a gap of so many units is closed from below, unit by unit
+SLACK = 1e-6  # engines work to this: a bound so near an integer is that integer
+MOST_DOUBTS = 200  # arcs that one answer is tried without
+
+
+@dataclass(frozen=True, eq=False)
+class Duals:
+    """A dual solution over all views: the bound, reduced costs of arcs, and the cuts."""
+
+    bound: float
+    reduced: FloatVector
+    cuts: tuple[IntVector, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Arcs that answer all views, a bound on what any answer costs, who proved it, counts for the record."""
+
+    arcs: IntVector
+    cost: float
+    bound: float
+    prover: str
+    facts: dict[str, int]
+
+
+def ascend(network: Network, clock: Clock) -> Duals:
+    """Dual ascent view by view, each on the reduced costs that the ones before have left."""
+    costs, bound = network.costs, 0.0
+    cuts: list[IntVector] = []
+    for view in network.views:
+        ascent = dual_ascent(replace(view, costs=costs), clock)
+        bound += ascent.bound
+        costs = ascent.reduced
+        cuts += ascent.cuts
+    return Duals(bound, costs, tuple(cuts))
+
+
+def join_all(network: Network, lengths: FloatVector) -> IntVector:
+    """Costly arcs of an answer: path heuristics view by view, arcs that are taken being free for the next view."""
+    lengths = lengths.copy()
+    taken: list[IntVector] = []
+    for view in network.views:
+        arcs = join_by_paths(replace(view, costs=lengths), lengths)
+        lengths[arcs] = 0.0
+        taken.append(arcs)
+    chosen = np.unique(np.concatenate(taken))
+    return _thinned(network, chosen[network.costs[chosen] > 0])
+
+
+def _thinned(network: Network, arcs: IntVector) -> IntVector:
+    """Leave out arcs that no view needs, the dearest first, among those whose tail or head has another arc taken."""
+    costs, first = network.costs, network.views[0]
+    out_of = np.bincount(first.tails[arcs], minlength=first.n_vertices)
+    into = np.bincount(first.heads[arcs], minlength=first.n_vertices)
+    several = (out_of[first.tails[arcs]] > 1) | ((into[first.heads[arcs]] > 1) & (out_of[first.heads[arcs]] == 0))
+    kept = arcs
+    doubtful = arcs[several]
+    for arc in doubtful[np.argsort(-costs[doubtful], kind="stable")][:MOST_DOUBTS].tolist():
+        without = kept[kept != arc]
+        if covers_all(network, without):
+            kept = without
+    return kept
+
+
+def cost_of(network: Network, arcs: IntVector) -> float:
+    """Cost of arcs, without what is settled."""
+    return float(network.costs[arcs].sum())
+
+
+def answer_views(
+    network: Network,
+    clock: Clock,
+    *,
+    seed: int,
+    start: IntVector | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
+) -> Answer:
+    """The cheapest answer to all views, or the best by the time limit with a bound.
+
+    Args:
+        network: What is asked.
+        clock: Time left.
+        seed: For the engine.
+        start: Costly arcs of an answer, if one is known.
+        on_progress: Called with (cost, bound), what is settled included.
+    """
+    report = on_progress or (lambda cost, bound: None)
+    settled = network.constant
+    duals = ascend(network, clock)
+    guides = (network.costs, duals.reduced + 1e-6 * network.costs)
+    found = [join_all(network, guide) for guide in guides] + ([] if start is None else [start])
+    arcs = min(found, key=lambda each: cost_of(network, each))
+    cost, bound = cost_of(network, arcs), _tight(network, duals.bound)
+    report(settled + cost, settled + min(bound, cost))
+    facts = {"ascent_cuts": len(duals.cuts)}
+    if bound >= cost or clock.expired:
+        return Answer(arcs, cost, min(bound, cost), "dual ascent", facts)
+    from solvers.steiner.branch import branch_and_cut  # loads SCIP, which most networks never need
+
+    shifted = None if on_progress is None else lambda best, least: report(settled + best, settled + least)
+    facts |= {"cuts": 0, "nodes": 0}
+    while bound < cost and not clock.expired:
+        task = _next_task(network, duals, cost, bound)
+        branched = branch_and_cut(task, clock, seed=seed, on_progress=shifted)
+        if branched.arcs is not None:
+            arcs, cost = branched.arcs, cost_of(network, branched.arcs)
+        bound = max(bound, min(branched.bound, task.below, cost))
+        facts |= {
+            "open_arcs": len(task.open),
+            "cuts": facts["cuts"] + branched.n_cuts,
+            "nodes": facts["nodes"] + branched.n_nodes,
+        }
+    return Answer(arcs, cost, bound, "scip", facts)
+
+
+def _next_task(network: Network, duals: Duals, cost: float, bound: float) -> Task:
+    """Look for an answer below some cost, over the arcs that such an answer can use.
+
+    An answer with an arc costs at least the dual bound and the arc's reduced cost. Where costs are integers and the
+    gap is small, answers that meet the bound are looked for first: they use few arcs, and are often there. If there is
+    none the bound rises by one.
+    """
+    from solvers.steiner.branch import Task
+
+    integral = network.has_integer_costs
+    below = bound + 1 if integral and cost - bound <= STEPS_UP_TO else cost
+    limit = below - 1 + SLACK if integral else below * (1 - 1e-9)
+    return Task(
+        views=network.views,
+        open=np.flatnonzero((network.costs > 0) & (duals.bound + duals.reduced < limit + 1e-9 * cost)),
+        below=below,
+        cost=cost,
+        bound=bound,
+        cuts=duals.cuts,
+        integral=integral,
+        repair=lambda x: join_all(network, network.costs * (1.0 - np.clip(x, 0.0, 1.0)) + 1e-9 * network.costs),
+    )
+
+
+def _tight(network: Network, bound: float) -> float:
+    """A bound rounded up where costs are integers."""
+    if network.views[0].has_integer_costs:
+        return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound))))
+    return bound
