@@ -174,19 +174,7 @@ def _on_path(problem: Problem, pairs: Pairs, tail: int, head: int, inputs: Any, 
 
 
 def _reached(n_vertices: int, pairs: Pairs, starts: Iterable[int]) -> list[bool]:
-    successors: list[list[int]] = [[] for _ in range(n_vertices)]
-    for tail, head in pairs:
-        successors[tail].append(head)
-    seen = [False] * n_vertices
-    queue = deque(starts)
-    for start in queue:
-        seen[start] = True
-    while queue:
-        for head in successors[queue.popleft()]:
-            if not seen[head]:
-                seen[head] = True
-                queue.append(head)
-    return seen
+    return [steps is not None for steps in _steps(n_vertices, pairs, starts)]
 
 
 def _vertices_on_cycles(n_vertices: int, pairs: Pairs) -> tuple[int, ...]:
@@ -258,16 +246,50 @@ def _deeper_than(n_vertices: int, pairs: Pairs, limit: int) -> list[int]:
 
 def _short_of_routes(problem: Problem, pairs: Pairs, touched: set[int]) -> tuple[int, ...]:
     rules = problem.rules
-    barred_edges, barred = set(rules.forbidden_edges), set(rules.forbidden_vertices)
-    allowed = _pairs(problem, [edge for edge in range(problem.n_edges) if edge not in barred_edges])
-    allowed = [(tail, head) for tail, head in allowed if tail not in barred and head not in barred]
-    out = _reached(problem.n_vertices, _reverse(allowed), problem.outputs.tolist())
-    allowed = [(tail, head) for tail, head in allowed if out[head]]
+    allowed = _usable(problem)
     count = _disjoint_routes if rules.disjoint_routes else _regulators
     asked = [vertex for vertex in problem.inputs.tolist() if vertex in touched]
     have = count(problem, pairs, asked, rules.min_routes)
     could = count(problem, allowed, asked, rules.min_routes)
     return tuple(vertex for vertex in asked if have[vertex] < could[vertex])
+
+
+def _usable(problem: Problem) -> Pairs:
+    """Edges that are not forbidden and lie on a walk of allowed length from an input to an output of one sample."""
+    rules = problem.rules
+    barred_edges, barred = set(rules.forbidden_edges), set(rules.forbidden_vertices)
+    pairs = _pairs(problem, [edge for edge in range(problem.n_edges) if edge not in barred_edges])
+    pairs = [(tail, head) for tail, head in pairs if tail not in barred and head not in barred]
+    limit = problem.n_edges if rules.max_depth is None else rules.max_depth
+    samples = [(sample.inputs, sample.outputs) for sample in rules.samples]
+    usable: set[tuple[int, int]] = set()
+    for inputs, outputs in samples or [(problem.inputs.tolist(), problem.outputs.tolist())]:
+        ahead = _steps(problem.n_vertices, pairs, inputs)
+        behind = _steps(problem.n_vertices, _reverse(pairs), outputs)
+        usable |= {
+            (tail, head)
+            for tail, head in pairs
+            if ahead[tail] is not None and behind[head] is not None and ahead[tail] + 1 + behind[head] <= limit
+        }
+    return [pair for pair in pairs if pair in usable]
+
+
+def _steps(n_vertices: int, pairs: Pairs, starts: Iterable[int]) -> list[Any]:
+    """Fewest edges from one of `starts` to each vertex; None where it is not reached."""
+    successors: list[list[int]] = [[] for _ in range(n_vertices)]
+    for tail, head in pairs:
+        successors[tail].append(head)
+    steps: list[Any] = [None] * n_vertices
+    queue = deque(starts)
+    for start in queue:
+        steps[start] = 0
+    while queue:
+        vertex = queue.popleft()
+        for head in successors[vertex]:
+            if steps[head] is None:
+                steps[head] = steps[vertex] + 1
+                queue.append(head)
+    return steps
 
 
 def _regulators(problem: Problem, pairs: Pairs, inputs: Sequence[int], most: int) -> dict[int, int]:

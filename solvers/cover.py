@@ -99,7 +99,8 @@ def settle(problem: Problem, edges: IntVector, *, ordered: bool) -> IntVector:
         ordered: Whether the choice is acyclic, so that only idle edges have to go.
 
     Returns:
-        Sorted indices, a subset of `edges`. Inputs that the choice touches stay covered, so no reward is lost.
+        Sorted indices, a subset of `edges`. The inputs of a sample that the choice touches stay covered, so no reward
+        is lost where there is one sample.
     """
     rules = problem.rules
     if ordered:
@@ -107,7 +108,7 @@ def settle(problem: Problem, edges: IntVector, *, ordered: bool) -> IntVector:
     parts = []
     for inputs, outputs in sample_roles(problem):
         touched = np.union1d(problem.sources[edges], problem.targets[edges])
-        asked = np.intersect1d(np.union1d(inputs, np.array(list(rules.rewards), dtype=np.int64)), touched)
+        asked = inputs[np.isin(inputs, touched)]
         held = np.zeros(0, dtype=np.int64)
         if rules.min_routes > 1:  # inputs have no edges into them here, and keep all their ways out
             held = edges[np.isin(problem.sources[edges], inputs)]

@@ -11,6 +11,10 @@ from types import FrameType
 from solvers.clock import Clock
 
 
+class NothingFound(KeyboardInterrupt):
+    """Ctrl-C came once, before there was any network."""
+
+
 @contextmanager
 def hearing_interrupts(clock: Clock) -> Iterator[None]:
     """While inside, the first Ctrl-C makes the clock run out, and the second raises KeyboardInterrupt.

@@ -19,7 +19,7 @@ class Options:
     Attributes:
         method: "steiner" (reductions, dual ascent, cuts: the fast exact path), "milp" (acyclic flow), "auto".
         backend: "highs", "scip", "cvxpy" or "auto"; which engine solves linear and integer programs.
-        time_limit_s: Wall clock in seconds, > 0; None: no limit.
+        time_limit_s: Wall clock in seconds, >= 0; None: no limit.
         seed: Of the engine's random decisions and of tie-breaking in heuristics.
         on_progress: Called with a `Progress` whenever incumbent or bound improves.
     """
@@ -35,5 +35,5 @@ class Options:
             raise UnknownBackend(f"expected method to be one of {', '.join(METHODS)}, got {self.method!r}")
         if self.backend not in ("auto", *NAMES):
             raise UnknownBackend(f"expected solver to be one of auto, {', '.join(NAMES)}, got {self.backend!r}")
-        if self.time_limit_s is not None and not self.time_limit_s > 0:
-            raise UnknownBackend(f"expected time_limit_s > 0 or None, got {self.time_limit_s!r}")
+        if self.time_limit_s is not None and not self.time_limit_s >= 0:
+            raise UnknownBackend(f"expected time_limit_s >= 0 or None, got {self.time_limit_s!r}")

@@ -27,23 +27,26 @@ class Rules:
         forced_vertices: Vertices that are in V(S).
         forbidden_vertices: Vertices that are not; no input and no output.
         rewards: Of inputs that may be left out: an input that is not in V(S) adds its reward (>= 0) to the objective.
-            Inputs that are not named here are required.
+            Inputs that are not named here are required. Of the others nothing is asked, in whatever sample; one is in
+            V(S) also where only the way of another passes it.
         max_parents: No vertex has more than so many edges of S into it (fan-in).
         max_depth: No directed path of S has more than so many edges.
-        min_routes: Every input in V(S) keeps at least so many routes in S, or as many as there are with all edges that
-            are not forbidden, if those are fewer. Routes are counted by the vertices that follow the input
-            (regulators); see `disjoint_routes`.
+        min_routes: Every input in V(S) keeps at least so many routes in S, or as many as there are, if those are fewer:
+            over all edges that are not forbidden and lie on a walk from an input to an output of one sample that is
+            not longer than `max_depth`. Routes are counted by the vertices that follow the input and lead to an output
+            without it (regulators; parallel edges are one route); see `disjoint_routes`.
         disjoint_routes: Count paths from the input to outputs instead that share no vertex but the input and outputs
             (an output ends a path).
         signs: Of each edge, 1, -1 or 0 (unknown, free). Given, every vertex of V(S) has one state, 1 or -1, and along
             every edge of S with a sign the state of the head is the sign times the state of the tail.
-        states: States that are known, by vertex; they bind vertices of V(S) only.
+        states: States that are known, by vertex; they bind vertices of V(S) only, and need `signs`.
         samples: Several samples share S, and the roles are read by sample: every (required) input of a sample reaches
             an output of that sample, every output of a sample is reached from an input of that sample, and every edge
             of S lies on a walk in S from an input to an output of one sample. None: one sample.
         shared_order: With samples: S as a whole is acyclic. False: S contains, for each sample, an acyclic network
             that covers the sample, and is the union of such networks; S itself may have cycles. Forced edges and
-            vertices, `max_depth`, `min_routes` and `excluded` speak of one acyclic network and are refused then.
+            vertices, `max_depth`, `min_routes`, `excluded` and negative costs speak of one acyclic network and are
+            refused then.
         excluded: Sets of edges that S must not be, to enumerate networks one after the other.
     """
 
@@ -92,6 +95,8 @@ class Rules:
             value = getattr(self, name)
             if value is not None and not _is_count(value, least):
                 raise ProblemError(f"expected {name} to be a whole number of at least {least}, got {value!r}")
+        if self.states and self.signs is None:
+            raise ProblemError("expected signs beside states, got none; give the sign of each edge")
         if self.samples and not self.shared_order:
             self._refuse_what_speaks_of_one_order()
         return Rules(

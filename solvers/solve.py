@@ -11,8 +11,7 @@ import numpy as np
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.errors import ProblemError, SolverError
-from solvers.interrupt import hearing_interrupts
-from solvers.largest import largest_acyclic
+from solvers.interrupt import NothingFound, hearing_interrupts
 from solvers.milp.solve import solve_milp
 from solvers.options import Options
 from solvers.problem import IntVector, Problem
@@ -63,7 +62,7 @@ def solve(
     solution = _in_units(problem, solution, kept, factor, normal.constant, clock)
     if clock.interrupted:
         if solution.termination is Termination.NOTHING:
-            raise KeyboardInterrupt
+            raise NothingFound
         solution = replace(solution, details={**solution.details, "interrupted": True})
     return _verified(problem, solution)
 
@@ -78,6 +77,8 @@ def solve_largest(problem: Problem, *, options: Options | None = None) -> Soluti
     Raises:
         InfeasibleProblem, UnknownBackend, SolverError, ProblemError: as `solve`; the last for other costs.
     """
+    from solvers.largest import largest_acyclic  # loads HiGHS, which a smallest network may never need
+
     if (problem.costs != -1).any():
         raise ProblemError("expected cost -1 for every edge of a largest network, got others")
     options = options or Options()
@@ -96,6 +97,9 @@ def _in_units(
 ) -> Solution:
     """A solution of the scaled problem in the edges and the unit of the original one."""
     solution = replace(solution, edges=kept[solution.edges], seconds=clock.seconds)
+    if "settled_cost" in solution.details:
+        settled = solution.details["settled_cost"] * factor + constant
+        solution = replace(solution, details={**solution.details, "settled_cost": settled})
     bound = solution.bound * factor + constant
     if solution.termination is Termination.NOTHING:
         return replace(solution, bound=bound)

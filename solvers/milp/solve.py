@@ -97,8 +97,9 @@ class _Best:
         """Take over what a point of the program stands for, if it is feasible and better."""
         if x is not None:
             active = np.flatnonzero(x[: self.problem.n_edges] > 0.5)
-            pays = self.problem.has_negative_costs
-            self._take(active if pays else settle(self.problem, active, ordered=self.ordered))
+            if not self.problem.has_negative_costs:
+                self._take(settle(self.problem, active, ordered=self.ordered))
+            self._take(active)  # leaving out may lose a reward that only another sample's way earned
 
     def _take(self, edges: IntVector) -> None:
         if not violations(self.problem, edges):

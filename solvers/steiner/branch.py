@@ -18,9 +18,10 @@ from solvers.backends.attentive import attentive
 from solvers.clock import Clock
 from solvers.errors import SolverError
 from solvers.problem import FloatVector, IntVector
-from solvers.steiner.cuts import fractional_cuts, integer_cuts
+from solvers.steiner.cuts import integer_cuts
 from solvers.steiner.instance import Instance
 from solvers.steiner.local_rows import LocalRows
+from solvers.steiner.separation import Separator
 
 CUTS_A_ROUND = 60
 SLACK = 1e-6  # SCIP works to this: a bound so near an integer is that integer
@@ -92,6 +93,7 @@ class _Search:
         self.column[task.open] = np.arange(len(task.open))
         self.free = self.costs == 0
         self.local = LocalRows(task.views, self.column)
+        self.separators = [Separator(view) for view in task.views]
         self.best: IntVector | None = None
         self.best_cost = task.cost
         self.bound = task.bound
@@ -182,8 +184,8 @@ class _Search:
         """Cuts that a fractional point violates."""
         self.turn += 17
         found: list[IntVector] = []
-        for view in self.task.views:
-            found += fractional_cuts(view, x, self.clock, first=self.turn, most=CUTS_A_ROUND)
+        for separator in self.separators:
+            found += separator.cuts(x, self.clock, first=self.turn, most=CUTS_A_ROUND)
         return found
 
     def offer(self, arcs: IntVector) -> bool:

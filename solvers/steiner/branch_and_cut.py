@@ -1,9 +1,4 @@
-"""Close the gap that dual ascent leaves: linear program over cuts, then integer programs with cuts added in rounds.
-
-HiGHS takes no cuts while it branches, so integer optima over the cuts known so far are checked and, where a terminal
-is not joined, cut off. Each integer optimum's bound holds for the whole instance, and the rounds end because there
-are finitely many cuts.
-"""
+"""Close the gap that dual ascent leaves: linear program over cuts (HiGHS), a search by swaps, branch and cut (SCIP)."""
 
 from __future__ import annotations
 
@@ -11,24 +6,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
-from solvers.backends.attentive import attentive
-from solvers.backends.highs import quiet_highs
 from solvers.clock import Clock
-from solvers.errors import SolverError
 from solvers.problem import FloatVector, IntVector
-from solvers.steiner.cuts import fractional_cuts, integer_cuts
+from solvers.reduce.arcs import within_bound
+from solvers.steiner.cover_search import search_cover
+from solvers.steiner.cuts import Cut
 from solvers.steiner.dual_ascent import Ascent
 from solvers.steiner.improve import cost_of_arcs, polish
 from solvers.steiner.instance import Instance
+from solvers.steiner.linear import CutProgram
 from solvers.steiner.paths import join_by_paths
 
-CUTS_A_ROUND = 60
-TAIL_ROUNDS = 8  # the linear program is left when its bound moved by less than TAIL_GAIN in so many rounds
-TAIL_GAIN = 1e-4
 SLACK = 1e-6  # HiGHS works to this: a bound so near an integer is that integer
+TAIL_OF_GAP = 0.01  # the linear program is left when its last rounds closed less than this share of the gap
+SWAP_COLUMNS = 250  # arcs of least reduced cost that the local search may use
+SWAPS = 10_000  # without a better answer, until the local search gives up
+SWAPS_A_TERMINAL = 20
+SWAP_SHARE = 0.5  # of the time that is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +35,7 @@ class Closed:
     bound: float
     n_cuts: int
     rounds: int
+    n_nodes: int
 
 
 def close_gap(
@@ -62,12 +59,19 @@ def close_gap(
     """
     search = _Search(instance, arcs, ascent, clock, seed=seed, on_progress=on_progress)
     search.linear()
+    search.swaps()
     search.integer()
-    return Closed(search.arcs, min(search.bound, search.cost), search.n_cuts, search.rounds)
+    return Closed(
+        arcs=search.arcs,
+        bound=min(search.bound, search.cost),
+        n_cuts=search.program.n_cuts + search.n_cuts,
+        rounds=search.program.rounds,
+        n_nodes=search.n_nodes,
+    )
 
 
 class _Search:
-    """State of one run: a HiGHS model over the costly arcs that a better answer can use."""
+    """State of one run: a program over the costly arcs that a better answer can use, and the best answer."""
 
     def __init__(
         self,
@@ -79,113 +83,106 @@ class _Search:
         seed: int,
         on_progress: Callable[[float, float], None] | None,
     ) -> None:
-        self.instance, self.clock, self.on_progress = instance, clock, on_progress
+        self.instance, self.clock, self.seed, self.on_progress = instance, clock, seed, on_progress
         self.integral = instance.has_integer_costs
+        self.n_nodes = self.n_cuts = 0
         self.arcs, self.cost, self.bound = arcs, cost_of_arcs(instance, arcs), 0.0
-        self.n_cuts = self.rounds = 0
         self._raise_bound(ascent.bound)
-        # Reduced-cost fixing: an answer with arc a costs at least bound + reduced[a]; arcs for which that is no
-        # improvement are left out. The best answer known is kept aside, so nothing is lost.
-        self.open = np.flatnonzero((instance.costs > 0) & (ascent.bound + ascent.reduced < self._to_beat()))
-        if not len(self.open):  # no arc is left that a better answer could use
+        # An arc that no better answer can use is left out. The best answer known is kept aside, so nothing is lost.
+        usable = within_bound(instance, ascent.bound, ascent.reduced, self._to_beat())
+        opened = np.flatnonzero((instance.costs > 0) & usable)
+        if not len(opened):  # no arc is left that a better answer could use
             self.bound = self.cost
-        self.column = np.full(instance.n_arcs, -1)
-        self.column[self.open] = np.arange(len(self.open))
-        self.known: set[bytes] = set()
-        self.highs = quiet_highs(time_limit_s=math.inf, seed=seed)
-        count = len(self.open)
-        self.highs.addVars(count, np.zeros(count), np.ones(count))
-        self.highs.changeColsCost(count, np.arange(count, dtype=np.int32), instance.costs[self.open])
-        for cut in ascent.cuts:
-            self._add(cut)
+        self.program = CutProgram([instance], opened, seed=seed)
+        if not self.done:
+            cuts = zip(ascent.cuts, ascent.witnesses.tolist(), strict=True)
+            self.program.add_cuts([Cut(cut, witness) for cut, witness in cuts], view=0)
 
     @property
     def done(self) -> bool:
         return self.bound >= self.cost or self.clock.expired
 
     def linear(self) -> None:
-        """Raise the bound by the linear relaxation over cuts that maximum flows find."""
-        history: list[float] = []
-        first = 0
-        while not self.done:
-            value, x = self._solve()
-            if x is None:
-                return
-            self._raise_bound(value)
-            self._try(self._rounded(x))
-            history.append(value)
-            self.rounds += 1
-            stalled = len(history) > TAIL_ROUNDS and history[-1] - history[-TAIL_ROUNDS] < TAIL_GAIN * abs(history[-1])
-            cuts = (
-                []
-                if stalled
-                else fractional_cuts(self.instance, self._spread(x), self.clock, first=first, most=CUTS_A_ROUND)
-            )
-            first += 17
-            if not sum(self._add(cut) for cut in cuts):
-                return
-
-    def integer(self) -> None:
-        """Integer optima over the cuts known so far, until one is feasible."""
+        """Raise the bound by the linear relaxation over cuts; round its points now and then."""
         if self.done:
             return
-        count = len(self.open)
-        kinds = np.full(count, highspy.HighsVarType.kInteger)
-        self.highs.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
-        self.highs.setOptionValue("mip_rel_gap", 0.0)
-        self.highs.HandleUserInterrupt = True  # so that cancelSolve is heard
-        while not self.done:
-            value, x = self._solve()
-            self._raise_bound(value)
-            if x is None:
-                return
-            self.rounds += 1
-            chosen = self.open[x > 0.5]
-            cuts = integer_cuts(self.instance, chosen)
-            if not cuts:
-                self._try(self._spanned(chosen))
-                return
-            self._try(self._rounded(x))
-            if not sum(self._add(cut) for cut in cuts):
-                raise SolverError(
-                    "an integer optimum violates a cut that the model holds; report this with the network"
-                )
+        self.program.raise_bound(self.clock, on_point=self._look)
+        if math.isinf(self.program.value):
+            self._raise_bound(self.cost)
+        if not self.done:
+            self._try(self._rounded(self._spread()))
+            self._fix()
 
-    def _solve(self) -> tuple[float, FloatVector | None]:
-        """Optimum (or the bound at the time limit) of the model as it stands, and its point if it is optimal."""
-        is_integer = bool(self.highs.getLp().integrality_)
-        if math.isfinite(self.clock.left_s):
-            self.highs.setOptionValue("time_limit", self.highs.getRunTime() + self.clock.left_s)
-        attentive(self.highs.run, cancel=self.highs.cancelSolve if is_integer else None)
-        status, info = self.highs.getModelStatus(), self.highs.getInfo()
-        if status == highspy.HighsModelStatus.kOptimal:
-            return float(info.objective_function_value), np.array(self.highs.getSolution().col_value)
-        if status == highspy.HighsModelStatus.kInfeasible:  # nothing better than the best answer exists
-            return self.cost, None
-        if status == highspy.HighsModelStatus.kTimeLimit:
-            return (float(info.mip_dual_bound) if is_integer else 0.0), None
-        raise SolverError(f"HiGHS ended with {self.highs.modelStatusToString(status)}")
+    def swaps(self) -> None:
+        """Look for a better answer by swapping, where arcs are free and the relaxation has left a gap."""
+        if self.done or not self.instance.has_free_arcs:
+            return
+        program, costs = self.program, self.instance.costs
+        opened = program.open[~program.closed]
+        columns = opened[np.argsort(program.reduced[opened], kind="stable")[:SWAP_COLUMNS]]
+        found = search_cover(
+            self.instance,
+            self.arcs[costs[self.arcs] > 0],
+            columns,
+            [row.arcs for row in program.pool if row is not None],
+            self.clock,
+            seed=self.seed,
+            steps=min(SWAPS, SWAPS_A_TERMINAL * len(self.instance.terminals)),
+            enough=self.bound,
+            share=SWAP_SHARE,
+        )
+        self._try(polish(self.instance, self._spanned(found), self.clock))
+        self._fix()
 
-    def _add(self, cut: IntVector) -> bool:
-        """Add the row `sum of x over the cut >= 1` over the open arcs, unless the model has it."""
-        columns = self.column[cut]
-        columns = np.sort(columns[columns >= 0]).astype(np.int32)
-        key = columns.tobytes()
-        if key in self.known:
-            return False
-        self.known.add(key)
-        self.n_cuts += 1
-        self.highs.addRow(1.0, highspy.kHighsInf, len(columns), columns, np.ones(len(columns)))
-        return True
+    def integer(self) -> None:
+        """Branch and cut over the arcs that the linear program has left open."""
+        if self.done:
+            return
+        from solvers.steiner.steps import Gap, close  # loads SCIP, which is needed for a gap of the relaxation only
 
-    def _spread(self, x: FloatVector) -> FloatVector:
-        values = np.zeros(self.instance.n_arcs)
-        values[self.open] = x
-        return values
+        program = self.program
+        reduced = np.full(self.instance.n_arcs, np.inf)
+        opened = program.open[~program.closed]
+        reduced[opened] = np.maximum(program.reduced[opened], 0.0)
+        gap = Gap(
+            views=program.views,
+            arcs=self.arcs,
+            cost=self.cost,
+            bound=self.bound,
+            value=min(program.value, self.bound),
+            reduced=reduced,
+            cuts=[row.arcs for row in program.pool if row is not None],
+            integral=self.integral,
+            repair=self._rounded,
+        )
+        done = close(gap, self.clock, seed=self.seed, on_progress=self.on_progress)
+        self.n_nodes, self.n_cuts = done.n_nodes, done.n_cuts
+        self._try(done.arcs)
+        self._raise_bound(done.bound)
+
+    def _look(self) -> bool:
+        """After each linear program: take its value as bound, round its point from time to time; whether to stop."""
+        if math.isinf(self.program.value):
+            return True
+        self._raise_bound(self.program.value)
+        if not self.done and (self.program.rounds & (self.program.rounds - 1)) == 0:  # rounds 1, 2, 4, 8, ...
+            self._try(self._rounded(self._spread()))
+            self._fix()
+        self.program.least_gain = TAIL_OF_GAP * (self.cost - self.bound)
+        return self.done
+
+    def _fix(self) -> None:
+        """Close arcs that no better answer can use, by the reduced costs of the last linear program."""
+        useless = self.program.useless(self._to_beat())
+        if len(useless):
+            self.program.close(useless)
+
+    def _spread(self) -> FloatVector:
+        return self.program.x
 
     def _rounded(self, x: FloatVector) -> IntVector:
         """An answer guided by the point: arcs with a high value are short."""
-        lengths = self.instance.costs * (1.0 - np.clip(self._spread(x), 0.0, 1.0))
+        lengths = self.instance.costs * (1.0 - np.clip(x, 0.0, 1.0))
         return polish(self.instance, join_by_paths(self.instance, lengths), self.clock)
 
     def _spanned(self, chosen: IntVector) -> IntVector:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from solvers.arrays import neighbours, reachable
 from solvers.problem import FloatVector, IntVector
-from solvers.reduce.terminals import ReducedTerminals, reduce_terminals
+from solvers.reduce.terminals import TESTS, ReducedTerminals, reduce_terminals
 from solvers.steiner.instance import Instance, Rooted, node_instance
 
 
@@ -36,16 +37,17 @@ class Compact:
         return np.unique(np.concatenate([self.settled, open_vertices]))
 
 
-def compact(graph: Rooted, cost: FloatVector) -> Compact:
+def compact(graph: Rooted, cost: FloatVector, *, only: Collection[str] = TESTS) -> Compact:
     """Reduce the terminals and keep the vertices that the remaining ones can use.
 
     Args:
         graph: The rooted problem.
         cost: What leaving each vertex costs, shape (n_vertices,).
+        only: The terminal reductions to apply, of `solvers.reduce.terminals.TESTS`.
     """
     successors = neighbours(graph.n_vertices, graph.tails, graph.heads)
     predecessors = neighbours(graph.n_vertices, graph.heads, graph.tails)
-    reduced = reduce_terminals(successors, predecessors, graph.inputs, graph.root)
+    reduced = reduce_terminals(successors, predecessors, graph.inputs, graph.root, only=only)
     core = np.zeros(graph.n_vertices, dtype=bool)
     core[list(reduced.core)] = True
     demand = np.array([*reduced.terminals, *reduced.leaves], dtype=np.int64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,6 @@ from solvers.steiner.dual_ascent import dual_ascent
 from solvers.steiner.network import Network, covers_all
 from solvers.steiner.paths import join_by_paths
 
-if TYPE_CHECKING:
-    from solvers.steiner.branch import Task
-
-STEPS_UP_TO = 10  # a gap of so many units is closed from below, unit by unit
 SLACK = 1e-6  # engines work to this: a bound so near an integer is that integer
 MOST_DOUBTS = 200  # arcs that one answer is tried without
 
@@ -115,46 +110,23 @@ def answer_views(
     facts = {"ascent_cuts": len(duals.cuts)}
     if bound >= cost or clock.expired:
         return Answer(arcs, cost, min(bound, cost), "dual ascent", facts)
-    from solvers.steiner.branch import branch_and_cut  # loads SCIP, which most networks never need
+    from solvers.steiner.steps import Gap, close  # loads SCIP, which most networks never need
 
-    shifted = None if on_progress is None else lambda best, least: report(settled + best, settled + least)
-    facts |= {"cuts": 0, "nodes": 0}
-    while bound < cost and not clock.expired:
-        task = _next_task(network, duals, cost, bound)
-        branched = branch_and_cut(task, clock, seed=seed, on_progress=shifted)
-        if branched.arcs is not None:
-            arcs, cost = branched.arcs, cost_of(network, branched.arcs)
-        bound = max(bound, min(branched.bound, task.below, cost))
-        facts |= {
-            "open_arcs": len(task.open),
-            "cuts": facts["cuts"] + branched.n_cuts,
-            "nodes": facts["nodes"] + branched.n_nodes,
-        }
-    return Answer(arcs, cost, bound, "scip", facts)
-
-
-def _next_task(network: Network, duals: Duals, cost: float, bound: float) -> Task:
-    """Look for an answer below some cost, over the arcs that such an answer can use.
-
-    An answer with an arc costs at least the dual bound and the arc's reduced cost. Where costs are integers and the
-    gap is small, answers that meet the bound are looked for first: they use few arcs, and are often there. If there is
-    none the bound rises by one.
-    """
-    from solvers.steiner.branch import Task
-
-    integral = network.has_integer_costs
-    below = bound + 1 if integral and cost - bound <= STEPS_UP_TO else cost
-    limit = below - 1 + SLACK if integral else below * (1 - 1e-9)
-    return Task(
+    gap = Gap(
         views=network.views,
-        open=np.flatnonzero((network.costs > 0) & (duals.bound + duals.reduced < limit + 1e-9 * cost)),
-        below=below,
+        arcs=arcs,
         cost=cost,
         bound=bound,
+        value=duals.bound,
+        reduced=duals.reduced,
         cuts=duals.cuts,
-        integral=integral,
+        integral=network.has_integer_costs,
         repair=lambda x: join_all(network, network.costs * (1.0 - np.clip(x, 0.0, 1.0)) + 1e-9 * network.costs),
     )
+    shifted = None if on_progress is None else lambda best, least: report(settled + best, settled + least)
+    done = close(gap, clock, seed=seed, on_progress=shifted)
+    facts |= {"cuts": done.n_cuts, "nodes": done.n_nodes}
+    return Answer(done.arcs, done.cost, done.bound, "scip", facts)
 
 
 def _tight(network: Network, bound: float) -> float:

@@ -13,19 +13,18 @@ from solvers.clock import Clock
 from solvers.milp.solve import meets, solve_milp
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
-from solvers.result import Progress, Solution, Termination
+from solvers.reduce.arcs import restricted_to, worth_their_cost
+from solvers.result import Solution, Termination
+from solvers.steiner.attempt import Attempt, closed, first_attempt, report
 from solvers.steiner.compact import Compact, compact
-from solvers.steiner.dual_ascent import Ascent, dual_ascent
 from solvers.steiner.feed import edges_among, feed_outputs, with_feeders
-from solvers.steiner.improve import cost_of_arcs, polish, shake
-from solvers.steiner.instance import Instance, Rooted, arc_instance, rooted, uniform_out_cost
+from solvers.steiner.instance import arc_instance, rooted, uniform_out_cost
 from solvers.steiner.network import Network, network_of
-from solvers.steiner.paths import join_by_paths
 from solvers.steiner.realise import realise
 from solvers.steiner.several import answer_views
 
-SHAKES = 30  # perturbed restarts before the linear program; each takes milliseconds after the reductions
-SHAKE_UP_TO = 60_000  # arcs; beyond that a restart takes longer than the linear program's first rounds
+BOTH_FORMS_UP_TO = 60_000  # edges; beyond that a dual ascent over edges takes longer than it can save
+TIE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +120,7 @@ class _Best:
 
     def join(self, folded: Problem, options: Options, clock: Clock) -> None:
         """Every input to some output, as far as that goes."""
-        graph = rooted(folded)
-        cost = uniform_out_cost(graph)
-        joined = _join_arcs(graph, options, clock) if cost is None else _join_nodes(folded, graph, cost, options, clock)
+        joined = _Joining(folded, options, clock).best()
         shared = float(self.problem.vertex_costs[self.problem.outputs].sum())  # not on any edge of the folded problem
         self.offer(feed_outputs(folded, joined.edges))
         self.raise_bound(joined.bound + shared, joined.prover)
@@ -133,9 +130,12 @@ class _Best:
         """All views; whether nothing was settled that could be asked for separately."""
         problem = self.problem
         network = network_of(problem, settle_leaves=settle_leaves)
-        report = _reporter(options, clock, 0.0)
         found = answer_views(
-            network, clock, seed=options.seed, start=self._as_arcs(network), on_progress=lambda c, b: report(c, b)
+            network,
+            clock,
+            seed=options.seed,
+            start=self._as_arcs(network),
+            on_progress=lambda cost, bound: report(options, clock, cost, bound),
         )
         self.offer(realise(problem, network, found.arcs))
         self.raise_bound(network.constant + found.bound, found.prover)
@@ -180,72 +180,64 @@ class _Best:
         )
 
 
-def _join_nodes(problem: Problem, graph: Rooted, cost: FloatVector, options: Options, clock: Clock) -> _Joined:
-    """Node form, with the terminal reductions; with several outputs, each asks for a vertex that can feed it."""
-    if len(problem.outputs) > 1:
-        graph = with_feeders(problem, graph)
-        cost = np.append(cost, np.zeros(graph.n_vertices - len(cost)))
-    small = compact(graph, cost)
-    arcs, bound, prover, details = _solve_instance(small.instance, options, clock, constant=small.constant)
-    chosen = np.zeros(graph.n_vertices, dtype=bool)
-    chosen[small.answer(arcs)] = True
-    edges = edges_among(problem, chosen[: problem.n_vertices], cost[: problem.n_vertices])
-    return _Joined(edges, small.constant + bound, prover, {"form": "node", **_counts(small), **details})
+class _Joining:
+    """Every input to some output: the problem with its outputs joined, in the form in which its bound is better.
 
+    Node form: where all ways out of a vertex cost the same it pays once, and the terminal reductions apply; so real
+    prior networks are proved at once. Arborescence form: a variable an edge. Its relaxation is at least as tight, and
+    on grids by a quarter, so where the node form leaves a gap both bounds are compared before the work begins.
+    """
 
-def _join_arcs(graph: Rooted, options: Options, clock: Clock) -> _Joined:
-    """Arborescence form: every edge has its own cost."""
-    arcs, bound, prover, details = _solve_instance(arc_instance(graph), options, clock, constant=0.0)
-    return _Joined(graph.edges[arcs], bound, prover, {"form": "arc", **details})
+    def __init__(self, problem: Problem, options: Options, clock: Clock) -> None:
+        self.problem, self.options, self.clock = problem, options, clock
+        self.graph = rooted(problem)
+        self.cost = uniform_out_cost(self.graph)
 
+    def best(self) -> _Joined:
+        """The answer of the better form."""
+        if self.cost is None:
+            return self._arcs(closed(self._first_arcs(), self.options, self.clock))
+        small = self._compact(self.cost)
+        nodes = first_attempt(small.instance, self.options, self.clock, constant=small.constant)
+        if not nodes.is_proved and len(self.problem.outputs) == 1 and self.problem.n_edges <= BOTH_FORMS_UP_TO:
+            arcs = self._first_arcs()
+            if arcs.bound > nodes.constant + nodes.bound + TIE:
+                return self._arcs(closed(arcs, self.options, self.clock))
+        return self._nodes(small, self.cost, closed(nodes, self.options, self.clock))
 
-def _solve_instance(
-    instance: Instance, options: Options, clock: Clock, *, constant: float
-) -> tuple[IntVector, float, str, dict[str, Any]]:
-    """Answer, bound, prover and facts: dual ascent and paths first, the cut program only if a gap is left."""
-    if not len(instance.terminals):
-        return np.zeros(0, dtype=np.int64), 0.0, "reductions", {}
-    report = _reporter(options, clock, constant)
-    ascent = dual_ascent(instance, clock)
-    arcs = _best_paths(instance, ascent, clock)
-    if instance.has_free_arcs and not _is_proved(instance, arcs, ascent.bound) and instance.n_arcs <= SHAKE_UP_TO:
-        arcs = shake(instance, arcs, clock, seed=options.seed, rounds=SHAKES, enough=ascent.bound)
-    report(cost_of_arcs(instance, arcs), ascent.bound)
-    facts = {"ascent_cuts": len(ascent.cuts)}
-    if _is_proved(instance, arcs, ascent.bound) or clock.expired:
-        return arcs, ascent.bound, "dual ascent", facts
-    from solvers.steiner.branch_and_cut import close_gap  # loads HiGHS, which most networks never need
+    def _compact(self, cost: FloatVector) -> Compact:
+        """The node form after the reductions; with several outputs, each asks for a vertex that can feed it."""
+        graph = self.graph
+        if len(self.problem.outputs) > 1:
+            graph = with_feeders(self.problem, graph)
+            cost = np.append(cost, np.zeros(graph.n_vertices - len(cost)))
+        return compact(graph, cost)
 
-    closed = close_gap(instance, arcs, ascent, clock, seed=options.seed, on_progress=report)
-    return closed.arcs, closed.bound, "highs", {**facts, "cuts": closed.n_cuts, "rounds": closed.rounds}
+    def _nodes(self, small: Compact, cost: FloatVector, attempt: Attempt) -> _Joined:
+        n = self.problem.n_vertices
+        answer = small.answer(attempt.arcs)
+        chosen = np.zeros(n, dtype=bool)
+        chosen[answer[answer < n]] = True  # root and feeders come after the vertices of the problem
+        edges = edges_among(self.problem, chosen, cost[:n])
+        details = {"form": "node", **_counts(small), **attempt.facts}
+        return _Joined(edges, small.constant + attempt.bound, attempt.prover, details)
 
+    def _first_arcs(self) -> Attempt:
+        whole = arc_instance(self.graph)
+        self.kept = np.flatnonzero(worth_their_cost(whole))
+        return first_attempt(restricted_to(whole, self.kept), self.options, self.clock, constant=0.0)
 
-def _best_paths(instance: Instance, ascent: Ascent, clock: Clock) -> IntVector:
-    """The cheaper of two path heuristics: by cost, and by reduced cost with cost to break ties."""
-    spread = float(instance.costs.max()) or 1.0
-    guides = (instance.costs, ascent.reduced + 1e-6 * instance.costs / spread)
-    found = [join_by_paths(instance, guide) for guide in guides]
-    found = [polish(instance, arcs, clock) for arcs in found]
-    return min(found, key=lambda arcs: cost_of_arcs(instance, arcs))
-
-
-def _is_proved(instance: Instance, arcs: IntVector, bound: float) -> bool:
-    return meets(cost_of_arcs(instance, arcs), bound)
+    def _arcs(self, attempt: Attempt) -> _Joined:
+        edges = self.graph.edges[self.kept[attempt.arcs]]
+        return _Joined(edges, attempt.bound, attempt.prover, {"form": "arc", **attempt.facts})
 
 
 def _counts(small: Compact) -> dict[str, Any]:
     return {
         "settled_vertices": len(small.settled),
+        "settled_cost": small.constant,
         "open_vertices": len(small.vertices) - 1,
         "open_terminals": len(small.instance.terminals),
         "forced_vertices": small.reduced.n_forced,
         "dominated_inputs": small.reduced.n_dominated,
     }
-
-
-def _reporter(options: Options, clock: Clock, constant: float) -> Any:
-    def report(cost: float, bound: float) -> None:
-        if options.on_progress is not None:
-            options.on_progress(Progress(constant + cost, constant + bound, clock.seconds))
-
-    return report
