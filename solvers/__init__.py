@@ -5,8 +5,10 @@ solution = solve(problem)
 solution.termination, solution.objective, violations(problem, solution.edges)
 """
 
+from solvers.certificate import Certificate, checked_bound
+from solvers.certify import certify
 from solvers.check import violations
-from solvers.errors import InfeasibleProblem, ProblemError, SolverError, UnknownBackend
+from solvers.errors import CertificateError, InfeasibleProblem, ProblemError, SolverError, UnknownBackend
 from solvers.options import Options
 from solvers.problem import Problem
 from solvers.registry import available
@@ -14,6 +16,8 @@ from solvers.result import Progress, Solution, Termination
 from solvers.solve import solve, solve_largest
 
 __all__ = [
+    "Certificate",
+    "CertificateError",
     "InfeasibleProblem",
     "Options",
     "Problem",
@@ -24,6 +28,8 @@ __all__ = [
     "Termination",
     "UnknownBackend",
     "available",
+    "certify",
+    "checked_bound",
     "solve",
     "solve_largest",
     "violations",

@@ -1,0 +1,1 @@
+"""The solver benchmark: instance families, contestants, checked results, performance profiles. Integers only."""

@@ -1,0 +1,318 @@
+"""A second criterion among all cheapest networks: the least total weight of edges, or the least depth.
+
+Law (lexicographic optimum by one objective). Let all costs, vertex costs and rewards be whole numbers, c the least cost
+of a network, w >= 0 whole weights of edges, and W the weight of one cheapest network. A network N that minimises
+
+    (W + 1) cost(N) + w(N)
+
+is a cheapest network, and of least weight among those. Proof: the known network scores (W + 1) c + W. A network of
+higher cost scores at least (W + 1) (c + 1) + 0 = (W + 1) c + W + 1, which is more; so N has cost c. Among networks of
+cost c the score and the weight differ by the constant (W + 1) c, so N has the least weight. QED. Vertex costs and
+rewards are part of the cost, and are multiplied alike. A lower bound b on the score bounds the weight of every
+cheapest network from below by b - (W + 1) c.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from solvers.arrays import distances
+from solvers.check import cost_of
+from solvers.clock import Clock
+from solvers.cover import sample_roles
+from solvers.errors import InfeasibleProblem, ProblemError
+from solvers.interrupt import NothingFound
+from solvers.options import Options
+from solvers.problem import IntVector, Problem
+from solvers.reduce.normal import normalise
+from solvers.result import Solution, Termination
+from solvers.solve import solve
+
+DECIMALS = 3  # that weights may have
+LARGEST = 2.0**53  # scores up to here are exact
+
+
+@dataclass(frozen=True, eq=False)
+class Preferred:
+    """A cheapest network and what is known of its second criterion.
+
+    Attributes:
+        solution: The network; `objective` and `bound` speak of its cost alone.
+        value: Weight, or depth, of the network.
+        bound: No network of the least cost has less. Without a proved least cost: 0.
+    """
+
+    solution: Solution
+    value: float
+    bound: float
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the network is proved to be cheapest, and least in the second criterion among the cheapest."""
+        return self.solution.termination is Termination.OPTIMAL and self.bound == self.value
+
+
+def solve_preferring(problem: Problem, weights: Any, options: Options | None = None) -> Preferred:
+    """Among all cheapest networks, find one whose edges have the least total weight.
+
+    Args:
+        problem: Costs, vertex costs and rewards are whole numbers.
+        weights: Of each edge, >= 0, with at most three decimals, shape (n_edges,).
+        options: The time limit is for both criteria together.
+
+    Returns:
+        The network. Where a limit came before the least cost was proved, the second criterion was not looked at.
+
+    Raises:
+        ProblemError: Costs are no whole numbers, weights are not as stated, or numbers are too large to be exact.
+        InfeasibleProblem, UnknownBackend, SolverError: as `solve`.
+    """
+    options = options or Options()
+    whole, unit = whole_weights(problem, weights)
+    check_whole_costs(problem)
+    clock = Clock(options.time_limit_s)
+    found = lightest(problem, whole, solve(problem, options=options), options=options, clock=clock)
+    return replace(found, value=found.value / unit, bound=found.bound / unit)
+
+
+def solve_shallow(problem: Problem, options: Options | None = None) -> Preferred:
+    """Among all cheapest networks, find one whose longest path is shortest.
+
+    From the depth d of a cheapest network downwards, the problem is solved with a limit of d - 1. An answer of the same
+    cost gives the next d; that there is none, or only dearer ones, proves that d is least. No network is less deep
+    than the shortest way of the input that is farthest from the outputs, which ends the search without a further step.
+
+    Args:
+        problem: Any costs; one order for all samples.
+        options: The time limit is for all steps together.
+
+    Raises:
+        ProblemError: Samples have orders of their own.
+        InfeasibleProblem, UnknownBackend, SolverError: as `solve`.
+    """
+    options = options or Options()
+    if not problem.rules.shared_order:
+        raise ProblemError("expected one order for all samples where depth is asked for, got orders of their own")
+    clock = Clock(options.time_limit_s)
+    best = solve(problem, options=options)
+    depth, bound = depth_of(problem, best.edges), 0
+    if best.termination is Termination.OPTIMAL:
+        bound = min(depth, least_depth(problem))
+        while bound < depth and not clock.expired and not best.details.get("interrupted"):
+            tried = _no_deeper(problem, depth - 1, remaining(options, clock))
+            if tried is None or not _same(tried.bound, best.objective):
+                bound = depth
+            elif _same(tried.objective, best.objective):
+                best = _same_cost(problem, best, tried)
+                depth = depth_of(problem, best.edges)
+            else:
+                best = replace(best, details={**best.details, **_interruption(tried)})
+                break
+    return Preferred(replace(best, seconds=clock.seconds), float(depth), float(bound))
+
+
+def lightest(
+    problem: Problem,
+    weights: IntVector,
+    optimum: Solution,
+    *,
+    known: Sequence[IntVector] = (),
+    most: int | None = None,
+    options: Options,
+    clock: Clock,
+) -> Preferred:
+    """The second step: the least weight among networks that cost as much as a proved optimum.
+
+    Args:
+        problem: Whole costs.
+        weights: Whole numbers >= 0, shape (n_edges,).
+        optimum: A cheapest network; unless it is proved to be one, nothing is done.
+        known: Further cheapest networks of the problem; the lightest of all is the start.
+        most: W of the law where no network in hand obeys the rules of `problem` (it excludes them): no cheapest network
+            weighs more. The optimum then only lends its cost, and is not returned.
+        options: How to solve.
+        clock: Time left.
+
+    Returns:
+        With `most`, a solution with termination NOTHING where a limit came first.
+
+    Raises:
+        InfeasibleProblem: There is no network (with `most`).
+    """
+    hand = [optimum.edges, *known] if most is None else []
+    start = min(hand, key=lambda edges: int(weights[edges].sum()), default=None)
+    if start is not None:
+        optimum = replace(optimum, edges=start)
+    limit = int(weights[start].sum()) if start is not None else most or 0
+    if optimum.termination is not Termination.OPTIMAL or (start is not None and limit == 0):
+        return Preferred(replace(optimum, seconds=clock.seconds), float(limit), 0.0)
+    stopped = clock.expired or bool(optimum.details.get("interrupted"))
+    tried = None if stopped else _tried(_scored(problem, weights, limit, optimum.objective), remaining(options, clock))
+    base = (limit + 1) * optimum.objective
+    if tried is None or tried.objective >= base + limit + 1:  # nothing, or nothing of that cost, was found
+        return _not_better(optimum, tried, limit, base, clock, keep=start is not None)
+    value = float(weights[tried.edges].sum())
+    if start is not None and value >= limit:
+        tried, value = replace(tried, edges=start), float(limit)
+    proved = tried.termination is Termination.OPTIMAL
+    bound = value if proved else min(value, max(0.0, tried.bound - base))
+    solution = replace(_same_cost(problem, optimum, tried), seconds=clock.seconds)
+    return Preferred(solution, value, bound)
+
+
+def whole_weights(problem: Problem, weights: Any) -> tuple[IntVector, int]:
+    """Weights as whole numbers, and the unit that one is: 1, 10, 100 or 1000.
+
+    Raises:
+        ProblemError: They are of another shape, negative, not finite, or have more decimals.
+    """
+    given = np.array(weights, dtype=np.float64)
+    if given.shape != (problem.n_edges,):
+        raise ProblemError(f"expected one weight for each of {problem.n_edges} edges, got shape {given.shape}")
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise ProblemError("expected weights that are finite and >= 0, got others")
+    for unit in (10**decimals for decimals in range(DECIMALS + 1)):
+        whole = np.round(given * unit)
+        if (whole / unit == given).all() and whole.sum() < LARGEST:
+            return whole.astype(np.int64), unit
+    raise ProblemError(f"expected weights with at most {DECIMALS} decimals, got finer ones; round them")
+
+
+def check_whole_costs(problem: Problem) -> None:
+    """Refuse costs for which the law does not hold.
+
+    Raises:
+        ProblemError: A cost, a vertex cost or a reward is no whole number.
+    """
+    if not problem.has_integer_costs:
+        raise ProblemError(
+            "expected whole numbers as costs and rewards with a second criterion, got fractions; "
+            "multiply them until they are whole"
+        )
+
+
+def depth_of(problem: Problem, edges: IntVector) -> int:
+    """Number of edges on the longest path of an acyclic choice."""
+    tails, heads = problem.sources[edges].tolist(), problem.targets[edges].tolist()
+    waiting: dict[int, int] = {}
+    after: dict[int, list[int]] = {}
+    for tail, head in zip(tails, heads, strict=True):
+        waiting[head] = waiting.get(head, 0) + 1
+        after.setdefault(tail, []).append(head)
+    depth = {vertex: 0 for vertex in after if vertex not in waiting}
+    free = list(depth)
+    while free:
+        vertex = free.pop()
+        for head in after.get(vertex, ()):
+            depth[head] = max(depth.get(head, 0), depth[vertex] + 1)
+            waiting[head] -= 1
+            if waiting[head] == 0:
+                free.append(head)
+    return max(depth.values(), default=0)
+
+
+def least_depth(problem: Problem) -> int:
+    """A depth that no network can be below: the longest of the shortest ways that are needed."""
+    normal = normalise(problem).problem
+    optional = set(normal.rules.rewards)
+    least = 0
+    for inputs, outputs in sample_roles(normal):
+        behind = distances(normal.n_vertices, normal.targets, normal.sources, outputs)
+        ahead = distances(normal.n_vertices, normal.sources, normal.targets, inputs)
+        needed = [int(behind[vertex]) for vertex in inputs.tolist() if vertex not in optional]
+        least = max([least, *needed, *(int(ahead[vertex]) for vertex in outputs.tolist())])
+    return least
+
+
+def remaining(options: Options, clock: Clock) -> Options:
+    """The options with what is left of the time."""
+    return replace(options, time_limit_s=None if math.isinf(clock.left_s) else clock.left_s, on_progress=None)
+
+
+def _scored(problem: Problem, weights: IntVector, limit: int, least: float) -> Problem:
+    """The problem whose cost is the score of the law."""
+    if (limit + 1) * (abs(least) + 1) + limit >= LARGEST:
+        raise ProblemError("expected costs and weights whose product is exact in floating point, got larger ones")
+    factor = limit + 1
+    rules = problem.rules
+    return Problem(
+        n_vertices=problem.n_vertices,
+        sources=problem.sources,
+        targets=problem.targets,
+        inputs=problem.inputs,
+        outputs=problem.outputs,
+        costs=problem.costs * factor + weights,
+        vertex_costs=problem.vertex_costs * factor,
+        rules=replace(rules, rewards={vertex: reward * factor for vertex, reward in rules.rewards.items()}),
+    )
+
+
+def _tried(problem: Problem, options: Options) -> Solution | None:
+    """A solution; None if Ctrl-C came before any, which is then said by the caller."""
+    try:
+        return solve(problem, options=options)
+    except NothingFound:
+        return None
+
+
+def _not_better(
+    optimum: Solution, tried: Solution | None, limit: int, base: float, clock: Clock, *, keep: bool
+) -> Preferred:
+    """Where no network of the least cost came out: what is in hand stays, or there is nothing."""
+    bound = 0.0 if tried is None else min(float(limit), max(0.0, tried.bound - base))
+    stopped = not clock.expired if tried is None else bool(tried.details.get("interrupted"))
+    if not keep and tried is not None and tried.bound >= base + limit + 1:
+        raise InfeasibleProblem((), (), reason="of that cost: all others cost more")
+    details = {**optimum.details, **({"interrupted": True} if stopped else {})}
+    solution = replace(optimum, seconds=clock.seconds, details=details)
+    if not keep:
+        solution = replace(solution, termination=Termination.NOTHING, edges=optimum.edges[:0], objective=math.inf)
+    return Preferred(solution, float(limit), bound)
+
+
+def _no_deeper(problem: Problem, depth: int, options: Options) -> Solution | None:
+    """The problem with a depth limit solved; None if no network is so shallow."""
+    limited = Problem(
+        n_vertices=problem.n_vertices,
+        sources=problem.sources,
+        targets=problem.targets,
+        inputs=problem.inputs,
+        outputs=problem.outputs,
+        costs=problem.costs,
+        vertex_costs=problem.vertex_costs,
+        rules=replace(problem.rules, max_depth=depth),
+    )
+    try:
+        return solve(limited, options=options)
+    except InfeasibleProblem:
+        return None
+    except NothingFound:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Solution(Termination.NOTHING, nothing, math.inf, -math.inf, "", "", 0.0, details={"interrupted": True})
+
+
+def _same_cost(problem: Problem, optimum: Solution, other: Solution) -> Solution:
+    """The network of `other` with what is proved of its cost, which is that of `optimum`."""
+    cost = cost_of(problem, other.edges)  # differs from the least by rounding, if at all
+    return replace(
+        optimum,
+        edges=other.edges,
+        objective=cost,
+        bound=min(optimum.bound, cost),
+        versions={**optimum.versions, **other.versions},
+        details={**optimum.details, **_interruption(other)},
+    )
+
+
+def _same(cost: float, least: float) -> bool:
+    """Whether a cost is no higher than the least; sums of the same fractions may differ in the last digits."""
+    return cost <= least + 1e-9 * abs(least)
+
+
+def _interruption(solution: Solution) -> dict[str, Any]:
+    return {"interrupted": True} if solution.details.get("interrupted") else {}
