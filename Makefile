@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OUT ?= demo-report
+LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench wheel clean
+.PHONY: help demo test test-slow lint docs bench bench-solvers wheel clean
 
 help:
 	@echo "make demo       run the whole job on data that ship with the package, write $(DEMO_OUT)/report.html"
@@ -13,6 +14,7 @@ help:
 	@echo "make test-slow  the long tests as well"
 	@echo "make docs       build the documentation into build/site"
 	@echo "make bench      time the main job on the real networks, where they are present"
+	@echo "make bench-solvers  the solver contest on real and drawn networks (hours; LIMIT=seconds each, default 120)"
 	@echo "make wheel      build the wheel into dist/"
 	@echo "make clean      remove everything that make made"
 
@@ -52,6 +54,13 @@ docs: $(VENV)/.docs-installed
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m benchmarks.main_job
+
+$(VENV)/.bench-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+bench-solvers: $(VENV)/.bench-installed
+	$(BIN)/python -m benchmarks.solvers --limit $(LIMIT)
 
 wheel: $(VENV)/.test-installed
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -18,7 +18,14 @@ _HOME = {
     "Dag": "graphnn.extract.dag",
     "Proof": "graphnn.extract.dag",
     "extract_dag": "graphnn.extract.extract",
+    "extract_samples": "graphnn.extract.samples",
+    "SampleNetworks": "graphnn.extract.samples",
+    "extract_alternatives": "graphnn.extract.alternatives",
     "verify_dag": "graphnn.extract.verify",
+    "Certificate": "graphnn.extract.certificate",
+    "CheckedBound": "graphnn.extract.certificate",
+    "certify_dag": "graphnn.extract.certificate",
+    "verify_certificate": "graphnn.extract.certificate",
     "LayerPlan": "graphnn.compiler.plan",
     "plan_layers": "graphnn.compiler.plan",
     "NetworkOptions": "graphnn.compiler.options",
@@ -42,6 +49,8 @@ _HOME = {
 
 __all__ = [
     "Cells",
+    "Certificate",
+    "CheckedBound",
     "Comparison",
     "Dag",
     "GraphnnError",
@@ -49,15 +58,19 @@ __all__ = [
     "NetworkOptions",
     "PriorGraph",
     "Proof",
+    "SampleNetworks",
     "SimulationOptions",
     "TrainingOptions",
     "__version__",
     "align",
     "bias_frame",
+    "certify_dag",
     "check",
     "compare",
     "compile_network",
+    "extract_alternatives",
     "extract_dag",
+    "extract_samples",
     "load_bundle",
     "plan_layers",
     "plan_of",
@@ -67,6 +80,7 @@ __all__ = [
     "read_sif",
     "save_bundle",
     "simulate_cells",
+    "verify_certificate",
     "verify_dag",
     "weights_frame",
 ]
@@ -96,8 +110,11 @@ if TYPE_CHECKING:
     from graphnn.errors import GraphnnError
     from graphnn.evaluate.compare import Comparison, compare
     from graphnn.evaluate.options import TrainingOptions
+    from graphnn.extract.alternatives import extract_alternatives
+    from graphnn.extract.certificate import Certificate, CheckedBound, certify_dag, verify_certificate
     from graphnn.extract.dag import Dag, Proof
     from graphnn.extract.extract import extract_dag
+    from graphnn.extract.samples import SampleNetworks, extract_samples
     from graphnn.extract.verify import verify_dag
     from graphnn.graph.check import check
     from graphnn.graph.prior import PriorGraph

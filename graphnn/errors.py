@@ -96,23 +96,36 @@ class UnknownNodeError(GraphnnError, KeyError):
 
 
 class NoNetworkError(GraphnnError, ValueError):
-    """No network can do what was asked: an input without a way to an output, or an output that nothing reaches.
+    """No network can do what was asked: an input without a way to an output, an output that nothing reaches, ...
 
-    `inputs` and `outputs` list the vertices that cannot be served.
+    `inputs` and `outputs` list the vertices that cannot be served, `nodes` and `edges` (source, target) what was forced
+    and cannot be in a network.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+        nodes: Sequence[str] = (),
+        edges: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.nodes, self.edges = tuple(nodes), tuple(edges)
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, {"inputs": self.inputs, "outputs": self.outputs})
+        evidence = {"inputs": self.inputs, "outputs": self.outputs, "nodes": self.nodes, "edges": self.edges}
+        return _rebuild, (type(self), self.args, evidence)
 
 
 class NoAnswerInTimeError(GraphnnError, TimeoutError):
     """A solver stopped at a limit before it had any network; `bound` is what it had proved by then."""
+
+    exit_code = 3
 
     def __init__(self, *, time_limit_s: float | None, bound: float, method: str) -> None:
         self.time_limit_s, self.bound, self.method = time_limit_s, bound, method

@@ -16,6 +16,8 @@ from solvers.problem import IntVector, Problem
 from solvers.result import Solution, Termination
 from solvers.solve import solve
 
+FRACTIONS = 1e-6  # relative; engines do not tell costs apart that are no whole numbers and nearer to each other
+
 
 @dataclass(frozen=True, eq=False)
 class Alternative:
@@ -81,7 +83,7 @@ def best_networks(problem: Problem, count: int, options: Options | None = None) 
         found.append(Alternative(solution))
     unique = None
     if len(found) > 1 or complete:
-        unique = _unique_by_cost(found)
+        unique = _unique_by_cost(problem, found)
     return Alternatives(tuple(found), complete, unique)
 
 
@@ -181,11 +183,12 @@ def _interrupted(alternative: Alternative) -> Alternative:
     return replace(alternative, solution=replace(solution, details={**solution.details, "interrupted": True}))
 
 
-def _unique_by_cost(found: Sequence[Alternative]) -> bool | None:
+def _unique_by_cost(problem: Problem, found: Sequence[Alternative]) -> bool | None:
     """Whether the second network is proved dearer (True), is as cheap (False), or that is not known (None)."""
     if len(found) == 1:
         return True
     first, second = found[0].solution, found[1].solution
-    if second.objective <= first.objective:
+    slack = 0.0 if problem.has_integer_costs else FRACTIONS * abs(first.objective)
+    if second.objective <= first.objective + slack:
         return False
-    return True if second.bound > first.objective else None
+    return True if second.bound > first.objective + slack else None

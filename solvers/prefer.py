@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from solvers.arrays import distances
-from solvers.check import cost_of
+from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.cover import sample_roles
 from solvers.errors import InfeasibleProblem, ProblemError
@@ -87,6 +87,9 @@ def solve_shallow(problem: Problem, options: Options | None = None) -> Preferred
     cost gives the next d; that there is none, or only dearer ones, proves that d is least. No network is less deep
     than the shortest way of the input that is farthest from the outputs, which ends the search without a further step.
 
+    With `min_routes` a limit of depth also lowers the number of routes that are asked for. The limited problem is then
+    a relaxation: what it excludes is excluded, but an answer may have too few routes; the search ends there, unproved.
+
     Args:
         problem: Any costs; one order for all samples.
         options: The time limit is for all steps together.
@@ -107,7 +110,7 @@ def solve_shallow(problem: Problem, options: Options | None = None) -> Preferred
             tried = _no_deeper(problem, depth - 1, remaining(options, clock))
             if tried is None or not _same(tried.bound, best.objective):
                 bound = depth
-            elif _same(tried.objective, best.objective):
+            elif _same(tried.objective, best.objective) and not violations(problem, tried.edges):
                 best = _same_cost(problem, best, tried)
                 depth = depth_of(problem, best.edges)
             else:

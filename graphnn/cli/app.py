@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from graphnn import __version__
+from graphnn.cli.bench import bench
 from graphnn.cli.check import check
 from graphnn.cli.compare import compare
 from graphnn.cli.compile import compile_
@@ -14,6 +15,7 @@ from graphnn.cli.demo import demo
 from graphnn.cli.extract import extract
 from graphnn.cli.prune import prune
 from graphnn.cli.report import report
+from graphnn.cli.verify import verify
 
 app = typer.Typer(
     name="graphnn",
@@ -28,9 +30,11 @@ app.command()(demo)
 app.command()(check)
 app.command()(prune)
 app.command()(extract)
+app.command()(verify)
 app.command(name="compile")(compile_)
 app.command()(compare)
 app.command()(report)
+app.command()(bench)
 
 
 def _version(wanted: bool) -> None:

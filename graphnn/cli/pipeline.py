@@ -142,6 +142,8 @@ def run_job(
                 seed=job.seed,
                 on_progress=report,
             )
+        if networks[name].proof.details.get("interrupted"):
+            raise KeyboardInterrupt  # half a search is an answer to `extract`, not a basis for a comparison
         screen.print(f"{name.capitalize()} network: {networks[name].proof.sentence()}")
     with training_bar(screen) as progress:
         comparison = compare(

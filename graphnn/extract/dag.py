@@ -28,13 +28,17 @@ class Proof:
         objective_name: "min_edges", "shortest_paths", "max_edges" or "given".
         termination: "optimal" (bound meets objective), "limit" (stopped early; the bound holds),
             "constructed" (built by a rule; nothing was optimised).
-        objective: Cost of the edges (their number with unit costs); for "max_edges" the number of edges.
+        objective: Cost of the edges (their number with unit costs), of vertices that have one, and rewards of inputs
+            left out; for "max_edges" the number of edges.
         bound: No network that does what was asked costs less (for "max_edges": has more edges). None: not proved.
         method: "steiner", "milp", "breadth-first search", ...
         solver: Engine that delivered the last word, e.g. "dual ascent", "highs".
         seconds: Wall clock of the extraction.
         versions: Version of each package that took part.
-        details: Further facts, e.g. what the reductions removed; JSON types only.
+        details: Further facts, e.g. what the reductions removed; JSON types only. `constraints` holds what else was
+            asked (see `graphnn.extract.constraints.Constraints`), `inputs_not_taken` the inputs left out for their
+            reward, `prefer` the second criterion, `alternative` the place among several networks, `interrupted` is
+            True after Ctrl-C.
     """
 
     objective_name: str
@@ -70,13 +74,45 @@ class Proof:
             return f"{reached}, built by {self.method}; nothing was optimised, so nothing is claimed to be minimal."
         word, side = ("largest", "at most") if self.objective_name == "max_edges" else ("minimal", "at least")
         by = f"({self.method}, {self.solver})"
+        word += self._but_for()
         if self.bound is None:
             return f"Not proved {word}: {reached}, and no bound is known {by}."
         least = f"{_number(self.bound)} edges" if counted else f"cost {_number(self.bound)}"
-        limit = f"every network that does the same has {side} {least}"
+        limit = f"{self._others()} has {side} {least}"
         if self.is_optimal:
-            return f"Proved {word}: {reached}, and {limit} {by}."
-        return f"Not proved {word}: {reached}, and {limit}; gap {100 * (self.gap or 0):.2f} % {by}."
+            return f"Proved {word}: {reached}, and {limit} {by}.{self._second()}"
+        return f"Not proved {word}: {reached}, and {limit}; gap {100 * (self.gap or 0):.2f} % {by}.{self._second()}"
+
+    def _but_for(self) -> str:
+        """Networks that were excluded from what the proof speaks of."""
+        before = len(self.details.get("constraints", {}).get("excluded", ()))
+        return f" but for the {_number(before)} before it" if before else ""
+
+    def _others(self) -> str:
+        constraints = self.details.get("constraints", {})
+        other = "every other network" if constraints.get("excluded") else "every network"
+        return f"{other} that does the same" + (" under the same rules" if constraints else "")
+
+    def _second(self) -> str:
+        """What is known of a second criterion."""
+        words = ""
+        stated = self.details.get("prefer")
+        if stated is not None:
+            what = f"{stated['criterion']} {_number(stated['value'])}"
+            if stated["proved"]:
+                words += f" Second criterion proved: no network of that cost has less than {what}."
+            elif self.is_optimal:
+                words += f" Second criterion not proved: {what}, at least {_number(stated['bound'])}."
+            else:
+                words += f" Second criterion not proved: {what}."
+        stated = self.details.get("alternative", {})
+        if stated.get("shared") is not None and stated["number"] > 1:
+            proved = stated["shared"] == stated["shared_bound"]
+            words += f" It shares {_number(stated['shared'])} edges with those before it, summed up; "
+            words += "no other network of that cost shares less." if proved else "that this is least is not proved."
+        if self.details.get("unique"):
+            words += " It is the only network of that cost."
+        return words
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the gap, as JSON types."""
@@ -104,7 +140,7 @@ class Dag:
         outputs: Predicted vertices, sorted.
         order: All vertices in topological order.
         proof: What is known about its size.
-        edge_cost: Cost of each edge, shape (graph.n_edges,); None: 1 each.
+        edge_cost: Cost of each edge, shape (graph.n_edges,); None: 1 each. Costs of vertices are in the proof.
         origin: Of the prior network it was extracted from: nodes, edges, fingerprint, dropped (what pruning took
             away), inputs_left_out (requested inputs that are absent or reach no output), as JSON types; empty where
             the caller gave the network.
@@ -135,7 +171,7 @@ class Dag:
             inputs: Measured vertices, all of them in `graph`.
             outputs: Predicted vertices, all of them in `graph`.
             proof: What is known about its size; None: nothing ("given").
-            edge_cost: Cost of each edge, shape (n_edges,), >= 0; None: 1 each.
+            edge_cost: Cost of each edge, shape (n_edges,), finite; None: 1 each.
 
         Raises:
             OptionError: No inputs, no outputs, a vertex that is both, or costs that are none.
@@ -149,7 +185,7 @@ class Dag:
             got = f"{quoted(both)} in both" if both else f"{len(inputs)} inputs and {len(outputs)} outputs"
             raise OptionError("inputs and outputs", got, "some of each, and disjoint")
         if edge_cost is not None:
-            edge_cost = check_cost(edge_cost, n_edges=graph.n_edges)
+            edge_cost = check_cost(edge_cost, n_edges=graph.n_edges, signed=True)
         try:
             order = topological_order(graph.n_nodes, graph.sources, graph.targets)
         except HasCycle as cycle:
@@ -244,8 +280,13 @@ class Dag:
             raise FormatError(error.reason, path=path) from error
 
 
-def check_cost(edge_cost: Any, *, n_edges: int) -> npt.NDArray[np.float64]:
+def check_cost(edge_cost: Any, *, n_edges: int, signed: bool = False) -> npt.NDArray[np.float64]:
     """Costs as a read-only array of their own, shape (n_edges,).
+
+    Args:
+        edge_cost: One number an edge.
+        n_edges: How many are expected.
+        signed: Let negative costs pass.
 
     Raises:
         OptionError: They are no numbers, of another length, negative or not finite.
@@ -256,10 +297,10 @@ def check_cost(edge_cost: Any, *, n_edges: int) -> npt.NDArray[np.float64]:
         raise OptionError("edge_cost", type(edge_cost).__name__, "an array of numbers") from error
     if cost.shape != (n_edges,):
         raise OptionError("edge_cost", cost.shape, f"of shape ({n_edges},)", do="give one cost a row of to_frame()")
-    odd = np.flatnonzero(~(np.isfinite(cost) & (cost >= 0)))
+    odd = np.flatnonzero(~(np.isfinite(cost) & (signed | (cost >= 0))))
     if len(odd):
-        value = float(cost[odd[0]])
-        raise OptionError("edge_cost", value, "finite and at least 0", do=f"correct row {odd[0]} of to_frame()")
+        value, fit = float(cost[odd[0]]), "finite" if signed else "finite and at least 0"
+        raise OptionError("edge_cost", value, fit, do=f"correct row {odd[0]} of to_frame()")
     cost.setflags(write=False)
     return cost
 

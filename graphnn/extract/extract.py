@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from graphnn import __version__
-from graphnn.errors import NoAnswerInTimeError, OptionError, SolverFailedError
-from graphnn.extract.dag import Dag, Proof, check_cost
-from graphnn.extract.encode import FloatVector, encode, roles
+from graphnn.errors import OptionError
+from graphnn.extract.constraints import ConstraintOptions, Edge
+from graphnn.extract.dag import Dag, Proof
+from graphnn.extract.encode import FloatVector, encode
+from graphnn.extract.question import Question, answered, ask, build, check_answer, find, origin, plain, preference
 from graphnn.extract.shortest import shortest_path_edges
 from graphnn.extract.verify import verify_dag
-from graphnn.graph.prior import PriorGraph, as_names
-from solvers.errors import SolverError
-from solvers.options import METHODS, Options
+from graphnn.graph.prior import PriorGraph
+from solvers.options import METHODS
 from solvers.registry import available
-from solvers.result import Progress, Solution, Termination
-from solvers.solve import solve, solve_largest
+from solvers.result import Progress
+from solvers.solve import solve_largest
 
 OBJECTIVES = ("min_edges", "shortest_paths", "max_edges")
 SOLVERS = ("auto", "highs", "scip", "cvxpy")
@@ -39,6 +40,19 @@ def extract_dag(
     time_limit_s: float | None = None,
     seed: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
+    node_cost: Mapping[str, float] | Sequence[float] | FloatVector | None = None,
+    forced_edges: Iterable[Edge] = (),
+    forbidden_edges: Iterable[Edge] = (),
+    forced_nodes: Iterable[str] = (),
+    forbidden_nodes: Iterable[str] = (),
+    rewards: Mapping[str, float] | None = None,
+    max_parents: int | None = None,
+    max_depth: int | None = None,
+    min_routes: int = 1,
+    disjoint_routes: bool = False,
+    signs: bool = False,
+    states: Mapping[str, int] | None = None,
+    prefer: str | Sequence[float] | FloatVector | None = None,
 ) -> Dag:
     """Find an acyclic network in which every input reaches an output and every output is reached from an input.
 
@@ -52,28 +66,51 @@ def extract_dag(
         outputs: Predicted vertices; each of them has to be reached.
         objective: "min_edges" (least total cost), "shortest_paths" (union of all shortest paths from inputs to
             outputs; see `graphnn.extract.shortest` for several outputs), "max_edges" (as many edges as possible).
-        method: "steiner" (reductions, dual ascent and cuts), "milp" (acyclic-flow program), "auto" (steiner).
+            All options from `edge_cost` on, but for the limit and the seed, belong to "min_edges".
+        method: "steiner" (reductions, dual ascent and cuts), "milp" (acyclic-flow program), "auto" (steiner, and the
+            program where options or negative costs need it).
         solver: "highs", "scip", "cvxpy" or "auto" (highs): who solves the acyclic-flow program. The cut stage of
             "steiner" is HiGHS's, so "scip" or "cvxpy" with method "auto" means the program.
-        edge_cost: Cost of each edge, >= 0, shape (n_edges,), row by row as in `graph.to_frame()`; None: 1 each.
-        time_limit_s: Wall clock in seconds, > 0; the best verified network by then is returned with its bound.
+        edge_cost: Cost of each edge, shape (n_edges,), row by row as in `graph.to_frame()`; None: 1 each. Negative
+            costs, of edges that pay, need the program: method "milp" or "auto".
+        time_limit_s: Wall clock in seconds, >= 0; the best verified network by then is returned with its bound.
         seed: Of heuristics and solvers; the optimum's size does not depend on it.
         on_progress: Called with incumbent, bound and seconds.
+        node_cost: Cost >= 0 of vertices, paid once for each in the network: a mapping of names (others cost nothing),
+            or an array, shape (n_nodes,), in the order of `graph.nodes`.
+        forced_edges: (source, target) pairs that are in the network.
+        forbidden_edges: (source, target) pairs that are not.
+        forced_nodes: Vertices that are in the network.
+        forbidden_nodes: Vertices that are not; no inputs and no outputs.
+        rewards: Inputs that may be left out, each at the price of its reward >= 0; others are required.
+        max_parents: No vertex has more edges into it.
+        max_depth: No path has more edges.
+        min_routes: Every input keeps so many regulators (vertices that follow it), or all it has.
+        disjoint_routes: With `min_routes`: count paths to outputs that share no vertex but the input and outputs.
+        signs: Every vertex gets one state, 1 or -1, that all edges with a sign agree with.
+        states: With `signs`: states that are known.
+        prefer: Second criterion among all networks of least cost: "shallow" (the shortest longest path), or weights
+            >= 0 with at most 3 decimals, shape (n_edges,), of which the total is least. Weights need whole costs.
 
     Returns:
-        The network; `proof.is_optimal` says whether it is proved to be minimal (or largest).
+        The network; `proof.is_optimal` says whether it is proved to be minimal (or largest). Ctrl-C, once, ends the
+        search early: the best network so far is returned, and `proof.details["interrupted"]` is True.
 
     Raises:
-        OptionError: An option has a value it cannot have.
-        NoNetworkError: No input reaches an output, or an output is reached from no input.
+        OptionError: An option has a value it cannot have, or two options contradict each other.
+        UnknownNodeError: An option names a vertex that is not in the network.
+        NoNetworkError: No input reaches an output, an output is reached from no input, or no network obeys the options.
         NoAnswerInTimeError: The time limit came before any network.
         SolverFailedError: An engine failed, or its answer did not pass the independent check.
+        KeyboardInterrupt: Ctrl-C came before any network, or twice.
 
     Example:
         >>> g = PriorGraph.from_sif_tuples([("x", 1, "a"), ("x", 1, "b"), ("a", 1, "y"), ("b", 1, "a"), ("a", 1, "b")])
         >>> dag = extract_dag(g, ["x"], ["y"])
         >>> dag.graph.to_sif_tuples(), dag.proof.termination
         ([('a', 1, 'y'), ('x', 1, 'a')], 'optimal')
+        >>> extract_dag(g, ["x"], ["y"], forced_nodes=["b"]).graph.to_sif_tuples()
+        [('a', 1, 'y'), ('b', 1, 'a'), ('x', 1, 'b')]
 
     Reference:
         The acyclic-flow model is that of P. Rodriguez-Mier et al., "Unifying multi-sample network inference from
@@ -82,37 +119,76 @@ def extract_dag(
     """
     started = time.monotonic()
     check_extraction(objective, method=method, solver=solver, time_limit_s=time_limit_s, seed=seed)
-    wanted = as_names(inputs, role="inputs")
-    inputs, outputs = roles(graph, wanted, as_names(outputs, role="outputs"))
-    if objective != "min_edges" and edge_cost is not None:
-        raise OptionError(
-            "edge_cost", "an array", f"None with objective={objective!r}", do="costs belong to 'min_edges'"
-        )
-    if method == "auto" and solver in ("scip", "cvxpy"):
-        method = "milp"
-    cost = None if edge_cost is None else check_cost(edge_cost, n_edges=graph.n_edges)
-    if objective == "shortest_paths":
-        kept = np.flatnonzero(shortest_path_edges(graph, graph.indices(inputs), graph.indices(outputs)))
-        proof = _constructed(kept, started)
-    else:
-        options = Options(
-            method=method, backend=solver, time_limit_s=time_limit_s, seed=int(seed), on_progress=on_progress
-        )
-        try:
-            if objective == "max_edges":
-                solution = solve_largest(encode(graph, inputs, outputs, -1.0), options=options)
-            else:
-                solution = solve(encode(graph, inputs, outputs, cost), options=options)
-        except SolverError as error:
-            raise SolverFailedError(str(error)) from error
-        if solution.termination is Termination.NOTHING:
-            raise NoAnswerInTimeError(time_limit_s=time_limit_s, bound=solution.bound, method=solution.method)
-        kept, proof = solution.edges, _proof(solution, objective, unit_costs=cost is None)
-    dag = Dag.from_graph(
-        graph.keep_edges(kept), inputs, outputs, proof=proof, edge_cost=None if cost is None else cost[kept]
+    rules: ConstraintOptions = {
+        "node_cost": node_cost,
+        "forced_edges": forced_edges,
+        "forbidden_edges": forbidden_edges,
+        "forced_nodes": forced_nodes,
+        "forbidden_nodes": forbidden_nodes,
+        "rewards": rewards,
+        "max_parents": max_parents,
+        "max_depth": max_depth,
+        "min_routes": min_routes,
+        "disjoint_routes": disjoint_routes,
+        "signs": signs,
+        "states": states,
+    }
+    question = ask(
+        graph,
+        inputs,
+        outputs,
+        method=method,
+        solver=solver,
+        edge_cost=edge_cost,
+        time_limit_s=time_limit_s,
+        seed=seed,
+        on_progress=on_progress,
+        rules=rules,
     )
-    verify_dag(graph, dag)
-    return replace(dag, origin=_origin(graph, left_out=sorted({*wanted} - {*inputs})))
+    if objective == "min_edges":
+        found = find(question, prefer)
+        return build(question, found.solution, preference(question, found, prefer))
+    _refuse_costs_and_rules(question, objective, prefer)
+    return _shortest(question, started) if objective == "shortest_paths" else _largest(question)
+
+
+def _refuse_costs_and_rules(question: Question, objective: str, prefer: object) -> None:
+    asked = sorted(question.constraints.to_dict())
+    asked += ["edge_cost"] * (question.cost is not None) + ["prefer"] * (prefer is not None)
+    if asked:
+        names = ", ".join(asked)
+        raise OptionError(names, "given", f"absent with objective={objective!r}", do="they belong to 'min_edges'")
+
+
+def _shortest(question: Question, started: float) -> Dag:
+    graph = question.graph
+    starts, ends = graph.indices(question.inputs), graph.indices(question.outputs)
+    kept = np.flatnonzero(shortest_path_edges(graph, starts, ends))
+    return _checked(question, kept, _constructed(kept, started))
+
+
+def _largest(question: Question) -> Dag:
+    problem = encode(question.graph, question.inputs, question.outputs, -1.0)
+    solution = answered(question, lambda: solve_largest(problem, options=question.options))
+    check_answer(question, solution)
+    proof = Proof(
+        objective_name="max_edges",
+        termination=solution.termination.value,
+        objective=-solution.objective,
+        bound=-solution.bound,
+        method=solution.method,
+        solver=solution.backend,
+        seconds=solution.seconds,
+        versions={"graphnn": __version__, **solution.versions},
+        details={"unit_costs": True, **plain(solution.details)},
+    )
+    return _checked(question, solution.edges, proof)
+
+
+def _checked(question: Question, kept: Any, proof: Proof) -> Dag:
+    dag = Dag.from_graph(question.graph.keep_edges(kept), question.inputs, question.outputs, proof=proof)
+    verify_dag(question.graph, dag)
+    return replace(dag, origin=origin(question.graph, left_out=question.left_out))
 
 
 def check_extraction(
@@ -132,27 +208,16 @@ def check_extraction(
             raise OptionError(option, value, f"one of {', '.join(known)}")
     if solver not in ("auto", *available()):
         raise OptionError("solver", solver, f"one that is installed ({', '.join(available())})")
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise OptionError("time_limit_s", time_limit_s, "a number of seconds > 0, or None for no limit")
+    if time_limit_s is not None and not _is_seconds(time_limit_s):
+        raise OptionError("time_limit_s", time_limit_s, "a number of seconds >= 0, or None for no limit")
     if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise OptionError("seed", seed, "a whole number of at least 0")
     if objective == "max_edges" and method == "steiner":
         raise OptionError("method", method, "'auto' or 'milp' with objective='max_edges'")
 
 
-def _proof(solution: Solution, objective: str, *, unit_costs: bool) -> Proof:
-    sign = -1.0 if objective == "max_edges" else 1.0
-    return Proof(
-        objective_name=objective,
-        termination=solution.termination.value,
-        objective=sign * solution.objective,
-        bound=sign * solution.bound,
-        method=solution.method,
-        solver=solution.backend,
-        seconds=solution.seconds,
-        versions={"graphnn": __version__, **solution.versions},
-        details={"unit_costs": unit_costs, **_plain(solution.details)},
-    )
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) >= 0
 
 
 def _constructed(kept: Any, started: float) -> Proof:
@@ -166,17 +231,3 @@ def _constructed(kept: Any, started: float) -> Proof:
         seconds=time.monotonic() - started,
         versions={"graphnn": __version__},
     )
-
-
-def _origin(graph: PriorGraph, *, left_out: list[str]) -> dict[str, Any]:
-    return {
-        "nodes": graph.n_nodes,
-        "edges": graph.n_edges,
-        "fingerprint": graph.fingerprint,
-        "dropped": graph.dropped.to_dict(),
-        "inputs_left_out": left_out,
-    }
-
-
-def _plain(details: Any) -> dict[str, Any]:
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in details.items()}

@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 
-from graphnn.errors import VerificationError, quoted
+from graphnn.errors import FormatError, VerificationError, quoted
+from graphnn.extract.constraints import Constraints
 from graphnn.extract.dag import Dag
-from graphnn.extract.encode import encode
+from graphnn.extract.encode import edge_numbers, encode
+from graphnn.graph.order import longest_path_levels
 from graphnn.graph.prior import PriorGraph
-from solvers.check import violations
+from solvers.check import Violation, violations
+from solvers.errors import ProblemError
 
 
 def verify_dag(graph: PriorGraph, dag: Dag) -> None:
@@ -18,8 +21,10 @@ def verify_dag(graph: PriorGraph, dag: Dag) -> None:
 
     Rules, in order: `roles` (inputs and outputs are vertices of the network, sorted and disjoint), `subgraph` (every
     edge, with its sign, is in `graph`), the rules of `solvers.check` (`cycle`, `uncovered input`, `unfed output`,
-    `stray edge`), `stray vertex` (every vertex is on an edge), `order` (topological, all vertices), `objective` (the
-    proof's objective is what the edges cost), `bound` (on the right side of the objective; met if "optimal").
+    `stray edge`), `stray vertex` (every vertex is on an edge), `order` (topological, all vertices), `constraints` (what
+    the proof says was asked can be read), what was asked (the further rules of `solvers.check`), `objective` (the
+    proof's objective is what edges, vertices and lost rewards cost), `bound` (on the right side of the objective; met
+    if "optimal"), `second criterion` (weight or depth as stated, its bound not above it).
 
     Args:
         graph: The prior knowledge network.
@@ -32,11 +37,23 @@ def verify_dag(graph: PriorGraph, dag: Dag) -> None:
     _check_subgraph(graph, dag)
     broken = violations(encode(dag.graph, dag.inputs, dag.outputs), range(dag.graph.n_edges))
     if broken:
-        names = [dag.graph.nodes[item] for item in broken[0].items] if "edge" not in broken[0].rule else []
-        names = names or [" -> ".join(_edge(dag.graph, item)) for item in broken[0].items]
-        raise VerificationError(broken[0].rule, quoted(names), names=names)
+        raise _in_names(dag.graph, broken[0])
     _check_vertices_and_order(dag)
-    _check_proof(dag)
+    try:
+        constraints = Constraints.from_dict(dag.proof.details.get("constraints", {}))
+    except FormatError as error:
+        raise VerificationError("constraints", str(error)) from error
+    if not constraints.is_trivial:
+        _check_constraints(graph, dag, constraints)
+    _check_proof(dag, constraints)
+    _check_second_criterion(dag)
+
+
+def _in_names(graph: PriorGraph, broken: Violation) -> VerificationError:
+    """A broken rule of `solvers.check` with the names of its vertices or edges."""
+    of_edges = "edge" in broken.rule or broken.rule == "excluded network"
+    names = [" -> ".join(_edge(graph, item)) if of_edges else graph.nodes[item] for item in broken.items]
+    return VerificationError(broken.rule, quoted(names), names=names)
 
 
 def _check_roles(dag: Dag) -> None:
@@ -85,14 +102,61 @@ def _check_vertices_and_order(dag: Dag) -> None:
         )
 
 
-def _check_proof(dag: Dag) -> None:
+def _check_constraints(graph: PriorGraph, dag: Dag, constraints: Constraints) -> None:
+    """Everything that was asked, on the prior network: how many routes an input could have is read off it."""
+    edge = edge_numbers(graph)
+    chosen = {(source, target) for source, _, target in dag.graph.to_sif_tuples()}
+    lacking = [f"{source} -> {target}" for source, target in constraints.forced_edges if (source, target) not in chosen]
+    if lacking:
+        raise VerificationError("missing edge", quoted(lacking), names=lacking)
+    lacking = [name for name in constraints.forced_nodes if name not in dag.graph]
+    if lacking:
+        raise VerificationError("missing vertex", quoted(lacking), names=lacking)
+    if dag.fingerprint in constraints.excluded:
+        raise VerificationError("excluded network", "expected another network than those before it, got one of them")
+    optional = [name for name in constraints.rewards if name in graph and name not in dag.outputs]
+    try:
+        problem = encode(graph, sorted({*dag.inputs, *optional}), dag.outputs, constraints=constraints)
+    except (ProblemError, KeyError) as error:
+        raise VerificationError("constraints", f"expected rules that fit the network, got others ({error})") from error
+    broken = violations(problem, [edge[pair] for pair in sorted(chosen)])
+    if broken:
+        raise _in_names(graph, broken[0])
+
+
+def _check_second_criterion(dag: Dag) -> None:
+    stated = dag.proof.details.get("prefer")
+    if stated is None:
+        return
+    try:
+        value, bound = float(stated["value"]), float(stated["bound"])
+        if stated["criterion"] == "depth":
+            found = float(max(longest_path_levels(dag.graph.n_nodes, dag.graph.sources, dag.graph.targets)))
+        else:
+            found = math.fsum(map(float, stated["weights"]))
+            if len(stated["weights"]) != dag.graph.n_edges:
+                raise ValueError("another number of weights than of edges")
+    except (TypeError, KeyError, ValueError) as error:
+        raise VerificationError(
+            "second criterion", f"expected value, bound and weights, got others ({error})"
+        ) from error
+    if not math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-9) or not bound <= value + 1e-9 * max(1.0, abs(value)):
+        raise VerificationError(
+            "second criterion", f"expected {found:g} and a bound not above it, got {value:g} and {bound:g}"
+        )
+    if bool(stated.get("proved")) and (bound != value or dag.proof.termination != "optimal"):
+        raise VerificationError("second criterion", "expected a met bound beside the word proved, got none")
+
+
+def _check_proof(dag: Dag, constraints: Constraints) -> None:
     proof = dag.proof
     if dag.edge_cost is not None and len(dag.edge_cost) != dag.graph.n_edges:
         raise VerificationError("objective", f"expected {dag.graph.n_edges} edge costs, got {len(dag.edge_cost)}")
-    cost = float(dag.graph.n_edges) if dag.edge_cost is None else math.fsum(dag.edge_cost.tolist())
+    costs = [1.0] * dag.graph.n_edges if dag.edge_cost is None else dag.edge_cost.tolist()
+    cost = math.fsum([*costs, *constraints.cost_beside_edges(dag.graph.nodes)])
     if not math.isclose(cost, proof.objective, rel_tol=1e-9, abs_tol=1e-9):
         raise VerificationError(
-            "objective", f"expected {cost:g}, what the edges cost, but the proof says {proof.objective:g}"
+            "objective", f"expected {cost:g}, what the network costs, but the proof says {proof.objective:g}"
         )
     if proof.bound is not None and not math.isfinite(proof.bound):
         raise VerificationError("bound", f"expected a finite bound, got {proof.bound}")

@@ -9,6 +9,7 @@ that may be left out). A choice without k such paths violates the row of a minim
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
@@ -16,14 +17,18 @@ from scipy.sparse.csgraph import maximum_flow
 
 from solvers.arrays import reachable
 from solvers.backends.base import MixedIntegerProgram
+from solvers.clock import Clock
 from solvers.milp.columns import Columns
 from solvers.problem import BoolVector, FloatVector, IntVector, Problem
 
 Cut = tuple[dict[int, float], float]  # coefficients by column, and the least value of the sum
 
 
-def missing_routes(problem: Problem, columns: Columns, x: FloatVector) -> list[Cut]:
-    """Rows that a choice violates, one an input at most; none where the rules do not ask for disjoint routes."""
+def missing_routes(problem: Problem, columns: Columns, x: FloatVector, clock: Clock) -> list[Cut]:
+    """Rows that a choice violates, one an input at most; none where the rules do not ask for disjoint routes.
+
+    When the clock expires the rows found by then are given.
+    """
     if not problem.rules.disjoint_routes:
         return []
     network, available = _Split(problem), available_routes(problem)
@@ -32,7 +37,9 @@ def missing_routes(problem: Problem, columns: Columns, x: FloatVector) -> list[C
     cuts: list[Cut] = []
     for vertex in problem.inputs[np.isin(problem.inputs, touched)].tolist():
         least = available[vertex]
-        if network.count(vertex, chosen) >= least:
+        if clock.expired:
+            break
+        if least < 2 or network.count(vertex, chosen) >= least:
             continue
         edges, n_vertices = network.cut(vertex, chosen)
         ends = zip(edges.tolist(), problem.sources[edges].tolist(), problem.targets[edges].tolist(), strict=True)
@@ -116,8 +123,15 @@ class _Split:
         return every & (self.bundle == np.arange(len(self.bundle)))
 
 
+@lru_cache(maxsize=2)
 def available_routes(problem: Problem) -> dict[int, int]:
     """For each input the disjoint routes that the network has, counted up to `Rules.min_routes`."""
     network = _Split(problem)
     every = np.ones(problem.n_edges, dtype=bool)
-    return {vertex: network.count(vertex, every) for vertex in problem.inputs.tolist()}
+    n_ways = np.bincount(
+        np.unique(np.stack([problem.sources, problem.targets]), axis=1)[0], minlength=problem.n_vertices
+    )
+    return {
+        vertex: network.count(vertex, every) if n_ways[vertex] > 1 else int(n_ways[vertex])
+        for vertex in problem.inputs.tolist()
+    }

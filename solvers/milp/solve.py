@@ -12,7 +12,7 @@ from solvers import registry
 from solvers.backends.base import EngineOptions, MixedIntegerProgram, Status
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
-from solvers.cover import settle
+from solvers.cover import settle, tidy
 from solvers.errors import InfeasibleProblem, SolverError
 from solvers.milp.formulation import acyclic_flow, wants
 from solvers.milp.routes import missing_routes, with_rows
@@ -33,6 +33,7 @@ def solve_milp(
         options: `backend`, `seed`, `on_progress` are used.
         clock: Time left.
         start: Edges of a feasible choice, if any: the engine begins with it, and it is the answer if none is better.
+            None: the union of shortest ways, where it obeys the rules.
         order: Ask for the order of vertices even where it is not needed.
 
     Returns:
@@ -61,17 +62,18 @@ def solve_milp(
             raise InfeasibleProblem((), (), reason=f"under the rules (proved by {result.engine})")
         best.offer(result.x)
         bound = max(best.bound, tight_bound(problem, result.bound + constant))
-        cuts = [] if result.x is None or clock.expired else missing_routes(problem, columns, result.x)
+        cuts = [] if result.x is None or clock.expired else missing_routes(problem, columns, result.x, clock)
         if not cuts or meets(best.objective, bound):
             break
         best.bound, n_cuts = bound, n_cuts + len(cuts)
         program = with_rows(program, cuts)
-    if result.status is Status.OPTIMAL and not math.isclose(best.objective, bound, rel_tol=1e-6, abs_tol=1e-6):
+    proved = result.status is Status.OPTIMAL and not (problem.rules.disjoint_routes and clock.expired)
+    if proved and not math.isclose(best.objective, bound, rel_tol=1e-6, abs_tol=1e-6):
         raise SolverError(f"{engine.name} reports an optimum of {bound}, but its edges cost {best.objective}")
     bound = best.objective if meets(best.objective, bound) else bound
-    proved = Termination.OPTIMAL if bound == best.objective else Termination.LIMIT
+    end = Termination.OPTIMAL if bound == best.objective else Termination.LIMIT
     return Solution(
-        termination=Termination.NOTHING if best.edges is None else proved,
+        termination=Termination.NOTHING if best.edges is None else end,
         edges=np.zeros(0, dtype=np.int64) if best.edges is None else best.edges,
         objective=best.objective,
         bound=bound,
@@ -90,8 +92,7 @@ class _Best:
         self.problem, self.ordered = problem, ordered
         self.edges: IntVector | None = None
         self.objective, self.bound = math.inf, -math.inf
-        if start is not None:
-            self._take(start)
+        self._take(tidy(problem, np.arange(problem.n_edges)) if start is None else start)
 
     def offer(self, x: FloatVector | None) -> None:
         """Take over what a point of the program stands for, if it is feasible and better."""

@@ -21,7 +21,7 @@ from solvers.problem import FloatVector, IntVector
 from solvers.steiner.cuts import integer_cuts
 from solvers.steiner.instance import Instance
 from solvers.steiner.local_rows import LocalRows
-from solvers.steiner.separation import Separator
+from solvers.steiner.separation import point_separator
 
 CUTS_A_ROUND = 60
 SLACK = 1e-6  # SCIP works to this: a bound so near an integer is that integer
@@ -93,7 +93,7 @@ class _Search:
         self.column[task.open] = np.arange(len(task.open))
         self.free = self.costs == 0
         self.local = LocalRows(task.views, self.column)
-        self.separators = [Separator(view) for view in task.views]
+        self.separators = [point_separator(view) for view in task.views]
         self.best: IntVector | None = None
         self.best_cost = task.cost
         self.bound = task.bound
@@ -185,7 +185,8 @@ class _Search:
         self.turn += 17
         found: list[IntVector] = []
         for separator in self.separators:
-            found += separator.cuts(x, self.clock, first=self.turn, most=CUTS_A_ROUND)
+            cuts = separator.cuts(x, self.clock, first=self.turn, most=CUTS_A_ROUND)
+            found += [cut.arcs for cut in cuts]
         return found
 
     def offer(self, arcs: IntVector) -> bool:

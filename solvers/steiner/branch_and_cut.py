@@ -14,17 +14,20 @@ from solvers.reduce.arcs import within_bound
 from solvers.steiner.cover_search import search_cover
 from solvers.steiner.cuts import Cut
 from solvers.steiner.dual_ascent import Ascent
-from solvers.steiner.improve import cost_of_arcs, polish
+from solvers.steiner.improve import cost_of_arcs, polish, shake
 from solvers.steiner.instance import Instance
 from solvers.steiner.linear import CutProgram
 from solvers.steiner.paths import join_by_paths
 
+FIRST_ENTRIES = 300_000  # of the cuts that the linear program begins with
 SLACK = 1e-6  # HiGHS works to this: a bound so near an integer is that integer
 TAIL_OF_GAP = 0.01  # the linear program is left when its last rounds closed less than this share of the gap
 SWAP_COLUMNS = 250  # arcs of least reduced cost that the local search may use
 SWAPS = 10_000  # without a better answer, until the local search gives up
 SWAPS_A_TERMINAL = 20
 SWAP_SHARE = 0.5  # of the time that is left
+SHAKES = 300  # perturbed restarts
+SHAKE_SHARE = 0.3  # of the time that is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,14 @@ def close_gap(
     )
 
 
+def _lean(ascent: Ascent) -> list[Cut]:
+    """The smallest cuts of an ascent: large ones make the first programs slow, and are found again if they matter."""
+    sizes = np.array([len(cut) for cut in ascent.cuts], dtype=np.int64)
+    order = np.argsort(sizes, kind="stable")
+    kept = np.sort(order[np.cumsum(sizes[order]) <= FIRST_ENTRIES])
+    return [Cut(ascent.cuts[position], int(ascent.witnesses[position])) for position in kept.tolist()]
+
+
 class _Search:
     """State of one run: a program over the costly arcs that a better answer can use, and the best answer."""
 
@@ -95,8 +106,7 @@ class _Search:
             self.bound = self.cost
         self.program = CutProgram([instance], opened, seed=seed)
         if not self.done:
-            cuts = zip(ascent.cuts, ascent.witnesses.tolist(), strict=True)
-            self.program.add_cuts([Cut(cut, witness) for cut, witness in cuts], view=0)
+            self.program.add_cuts(_lean(ascent), view=0)
 
     @property
     def done(self) -> bool:
@@ -114,8 +124,13 @@ class _Search:
             self._fix()
 
     def swaps(self) -> None:
-        """Look for a better answer by swapping, where arcs are free and the relaxation has left a gap."""
-        if self.done or not self.instance.has_free_arcs:
+        """Look for a better answer where the relaxation has left a gap: swaps where arcs are free, else restarts."""
+        if self.done:
+            return
+        if not self.instance.has_free_arcs:
+            share = Clock(SHAKE_SHARE * self.clock.left_s)
+            self._try(shake(self.instance, self.arcs, share, seed=self.seed, rounds=SHAKES, enough=self.bound))
+            self._fix()
             return
         program, costs = self.program, self.instance.costs
         opened = program.open[~program.closed]

@@ -34,7 +34,7 @@ def shake(instance: Instance, arcs: IntVector, clock: Clock, *, seed: int, round
             break
         lengths = instance.costs * draw.uniform(0.6, 1.4, instance.n_arcs)
         lengths[best] *= draw.uniform(0.3, 0.9)
-        candidate = without_needless(instance, join_by_paths(instance, lengths), clock)
+        candidate = polish(instance, join_by_paths(instance, lengths), clock)
         cost = cost_of_arcs(instance, candidate)
         if cost < best_cost:
             best, best_cost = candidate, cost

@@ -22,10 +22,10 @@ from solvers.problem import FloatVector, IntVector
 from solvers.steiner.cuts import Cut, separator
 from solvers.steiner.instance import Instance
 from solvers.steiner.local_rows import LocalRows
+from solvers.steiner.separation import MANY, point_separator
 
 ROWS_A_ROUND = 400  # cuts around closures, and local rows: cheap to find
 FLOW_CUTS_A_ROUND = 100
-FLOWS_A_ROUND = 1_500  # maximum flows
 FEW = 20  # cheap cuts; with fewer, maximum flows are computed
 PURGE_EVERY = 6  # rounds, after which rows that do not bind are left out
 TAIL_ROUNDS = 6  # the program is left when its value grew by less than `least_gain` in so many rounds
@@ -85,6 +85,7 @@ class CutProgram:
         self.highs.addVars(count, np.zeros(count), np.full(count, highspy.kHighsInf))
         self.highs.changeColsCost(count, np.arange(count, dtype=np.int32), costs[open_arcs])
         self.closed = np.zeros(count, dtype=bool)
+        self._separators = [point_separator(view) for view in self.views]
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class CutProgram:
         """
         if math.isfinite(clock.left_s):
             self.highs.setOptionValue("time_limit", self.highs.getRunTime() + max(clock.left_s, 0.01))
-        attentive(self.highs.run, cancel=self.highs.cancelSolve, stopped=lambda: clock.interrupted)
+        attentive(self.highs.run, cancel=self.highs.cancelSolve, stopped=lambda: clock.expired)
         status = self.highs.getModelStatus()
         if status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt):
             return False
@@ -178,12 +179,10 @@ class CutProgram:
             added += self._add(self._over_columns(found))
         if added >= FEW:
             return added
-        for number, view in enumerate(self.views):
-            cuts = separator(view).of_point(
-                self.x, clock, first=self._first, most=FLOW_CUTS_A_ROUND, flows=FLOWS_A_ROUND
-            )
+        for number, separating in enumerate(self._separators):
+            cuts = separating.cuts(self.x, clock, first=self._first, most=FLOW_CUTS_A_ROUND)
             added += self.add_cuts(cuts, view=number)
-        self._first += 17 if len(self.views[0].terminals) <= FLOWS_A_ROUND else FLOWS_A_ROUND
+        self._first += 17 if len(self.views[0].terminals) <= MANY else MANY
         return added
 
     def _over_columns(

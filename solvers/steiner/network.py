@@ -11,8 +11,8 @@ arc is paid once. So
     vertex cost a vertex that costs is split in two, with an arc of that cost between
     forced      a forced edge costs nothing more (its cost is settled); its tail must be reached, its head must reach
                 on; a forced vertex must do both
-    leaf        an input without edges into it that is required pays for its cheapest way out in any case: that much is
-                settled and taken off all its ways
+    leaf        an input without edges into it pays for its cheapest way out in any case, or loses its reward: the less
+                of both is settled and taken off all its ways and the reward
 
 Every network that obeys the rules of a problem is, read as arcs, an answer to all views at the same cost (settled cost
 added) or at a lower one: leave the arcs of rewards out, except of inputs left out. So a bound on the cheapest answer
@@ -73,7 +73,7 @@ class _Builder:
     def __init__(self, problem: Problem, *, settle_leaves: bool) -> None:
         self.problem, self.rules = problem, problem.rules
         free = np.setdiff1d(problem.inputs, problem.targets) if settle_leaves else np.zeros(0, dtype=np.int64)
-        self.leaves = np.array([vertex for vertex in free.tolist() if vertex not in self.rules.rewards], dtype=np.int64)
+        self.leaves = free
         self.n_vertices = problem.n_vertices
         self.tails: list[int] = []
         self.heads: list[int] = []
@@ -113,9 +113,13 @@ class _Builder:
         """Take the cost of its cheapest way out off all ways of each leaf."""
         least = np.full(self.problem.n_vertices, np.inf)
         np.minimum.at(least, self.problem.sources, costs)
+        for vertex, reward in self.rules.rewards.items():
+            least[vertex] = min(least[vertex], reward)
         of_leaf = np.isin(self.problem.sources, self.leaves)
         costs[of_leaf] -= least[self.problem.sources[of_leaf]]
         self.constant += float(least[self.leaves].sum())
+        self.settled = np.zeros(self.problem.n_vertices)
+        self.settled[self.leaves] = least[self.leaves]
 
     def _new_vertex(self) -> int:
         self.n_vertices += 1
@@ -148,7 +152,7 @@ class _Builder:
         for vertex, reward in self.rules.rewards.items():
             doors.append(self._new_vertex())
             self._arc(doors[-1], vertex, 0.0)
-            self._arc(doors[-1], root, reward)
+            self._arc(doors[-1], root, reward - float(self.settled[vertex]))
         return np.array(doors, dtype=np.int64), root, np.zeros(0, dtype=np.int64), root
 
     def _ask(self, inputs: IntVector, outputs: IntVector) -> tuple[IntVector, int, IntVector, int]:

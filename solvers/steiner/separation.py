@@ -1,31 +1,66 @@
-"""Violated directed cuts of a fractional point, terminal by terminal, by augmenting paths on Python lists.
+"""Violated directed cuts of a fractional point, terminal by terminal.
 
-A general maximum-flow routine spends most of its time on setting up matrices; here a terminal is done as soon as a
-whole unit reaches the root, which takes a few short searches. Where less does, the arcs that leave the side of the
-terminal (nearest cut) and those that leave all but the side of the root (farthest, or back cut) are violated cuts.
+With up to `MANY` terminals by augmenting paths on Python lists: a general maximum-flow routine spends most of its time
+on setting up matrices; here a terminal is done as soon as a whole unit reaches the root, which takes a few short
+searches. With more of them, most of them leaves, by `solvers.steiner.cuts` on what carries flow.
+
+Where less than a unit arrives, the arcs that leave the side of the terminal (nearest cut) and those that leave all but
+the side of the root (farthest, or back cut) are violated cuts.
 Nested cuts: the arcs of a cut are then filled up, and the next one behind it is looked for (T. Koch, A. Martin,
 Networks 32 (1998) 207-232, section 4).
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from solvers.arrays import grouped, reachable
 from solvers.clock import Clock
-from solvers.problem import FloatVector, IntVector
-from solvers.steiner.cuts import leaving
+from solvers.problem import BoolVector, FloatVector
+from solvers.steiner.cuts import Cut, leaving, separator
 from solvers.steiner.instance import Instance
 
 WHOLE = 1.0 - 1e-4  # a cut is violated where less than this leaves
 UNLIMITED = 4.0  # room of free arcs: more than the one unit that is ever sent
 NOTHING = 1e-9  # room below this is none
+MANY = 1_500  # terminals
 NESTED = 4  # cuts one behind the other for one terminal
 WORTH = 0.7  # nested cuts are looked for while less than this arrives
 
 
-class Separator:
-    """Finds violated cuts of one instance; made once, asked for many points."""
+class PointSeparator(Protocol):
+    """Finds violated cuts of one instance, point after point."""
+
+    def cuts(self, x: FloatVector, clock: Clock, *, first: int, most: int) -> list[Cut]:
+        """Violated cuts.
+
+        Args:
+            x: Value of each arc in [0, 1], shape (n_arcs,); free arcs are taken for granted.
+            clock: Stops, with the cuts found by then, when it expires.
+            first: Position of the terminal to begin with, so that rounds take turns.
+            most: Stop after about so many cuts.
+        """
+
+
+def point_separator(instance: Instance) -> PointSeparator:
+    """The separator that suits the instance."""
+    return ByPaths(instance) if len(instance.terminals) <= MANY else _ByMatrices(instance)
+
+
+class _ByMatrices:
+    """Maximum flows for at most `MANY` terminals a point."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def cuts(self, x: FloatVector, clock: Clock, *, first: int, most: int) -> list[Cut]:
+        return separator(self.instance).of_point(x, clock, first=first, most=most, flows=MANY)
+
+
+class ByPaths:
+    """Augmenting paths; nested and back cuts."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -36,22 +71,20 @@ class Separator:
         begins = np.empty(2 * m, dtype=np.int64)
         begins[0::2], begins[1::2] = instance.tails, instance.heads
         order, first = grouped(n, begins)
-        self.first, self.order, self.ends = first.tolist(), order.tolist(), ends.tolist()
-        self.out = [self.order[self.first[v] : self.first[v + 1]] for v in range(n)]
+        self.ends = ends.tolist()
+        self.is_leaf = _is_leaf(instance)
+        useful = (order % 2 == 0) | ~self.is_leaf[ends[order]]
+        self.out = [
+            part[keep].tolist()
+            for part, keep in zip(np.split(order, first[1:-1]), np.split(useful, first[1:-1]), strict=True)
+        ]
         self.changed: list[int] = []  # arcs whose room differs from that of the point
         self.seen = [0] * n
         self.came = [0] * n
         self.turn = 0
 
-    def cuts(self, x: FloatVector, clock: Clock, *, first: int, most: int) -> list[IntVector]:
-        """Arcs of violated cuts.
-
-        Args:
-            x: Value of each arc in [0, 1], shape (n_arcs,); free arcs are taken for granted.
-            clock: Stops, with the cuts found by then, when it expires.
-            first: Position of the terminal to begin with, so that rounds take turns.
-            most: Stop after so many cuts.
-        """
+    def cuts(self, x: FloatVector, clock: Clock, *, first: int, most: int) -> list[Cut]:
+        """See `PointSeparator`."""
         instance = self.instance
         value = np.where(self.free, UNLIMITED, np.clip(x, 0.0, 1.0))
         whole = value >= WHOLE
@@ -62,7 +95,7 @@ class Separator:
         room[0::2] = value
         filled = room.tolist()  # room at the point; cuts that were found stay filled up
         rest = filled.copy()
-        found: list[IntVector] = []
+        found: list[Cut] = []
         for terminal in waiting:
             if len(found) >= most or clock.expired:
                 break
@@ -75,11 +108,11 @@ class Separator:
                 if arrived >= WHOLE:
                     break
                 near = leaving(instance, np.array(self.seen) == self.turn)
-                found.append(near)
+                found.append(Cut(near, terminal))
                 if not nested:
                     far = leaving(instance, self._far_side(rest))
-                    if len(far) != len(near) or (far != near).any():
-                        found.append(far)
+                    if not np.array_equal(near, far):
+                        found.append(Cut(far, terminal))
                 for arc in near.tolist():
                     rest[2 * arc] = UNLIMITED
                     if not nested:
@@ -127,17 +160,29 @@ class Separator:
             total += step
         return total
 
-    def _far_side(self, room: list[float]) -> np.ndarray:
-        """All vertices but those that can still send to the root, shape (n_vertices,)."""
-        ends, order, first = self.ends, self.order, self.first
+    def _far_side(self, room: list[float]) -> BoolVector:
+        """All vertices but other leaves and those that can still send to the root, shape (n_vertices,)."""
+        ends = self.ends
         near_root = [False] * self.instance.n_vertices
         near_root[self.instance.root] = True
         queue = [self.instance.root]
         for vertex in queue:
-            for position in range(first[vertex], first[vertex + 1]):
-                back = order[position] ^ 1
-                tail = ends[order[position]]
-                if room[back] > NOTHING and not near_root[tail]:
+            for arc in self.out[vertex]:
+                tail = ends[arc]
+                if room[arc ^ 1] > NOTHING and not near_root[tail]:
                     near_root[tail] = True
                     queue.append(tail)
-        return ~np.array(near_root)
+        far = ~np.array(near_root) & ~self.is_leaf
+        own = np.array(self.seen) == self.turn  # the side of the terminal; of leaves it holds its own only
+        return far | (own & self.is_leaf)
+
+
+def _is_leaf(instance: Instance) -> BoolVector:
+    """Vertices into which nothing leads, or only such a vertex: no way of another terminal comes through them.
+
+    Flow from such a terminal never has to come back to it, so the reverses of its arcs are left out of searches.
+    """
+    n_in = np.bincount(instance.heads, minlength=instance.n_vertices)
+    leaf = n_in == 0
+    behind = np.bincount(instance.heads[leaf[instance.tails]], minlength=instance.n_vertices)
+    return leaf | ((n_in == 1) & (behind == 1))

@@ -159,8 +159,8 @@ def test_fewer_cells_of_a_class_than_folds(folder):
     refuse(folder, *compare(), "--folds", "5", code=1, words=("fold",))
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "nan"])
-def test_a_time_limit_in_which_nothing_can_be_done(folder, limit):
+@pytest.mark.parametrize("limit", ["-1", "-0.001", "nan"])
+def test_a_time_limit_that_is_none(folder, limit):
     for arguments in (("extract", "net.sif", *ROLES, "--out", "rep/out.json"), compare()):
         refuse(folder, *arguments, "--time-limit", limit, code=2, words=("--time-limit",))
 

@@ -1,4 +1,4 @@
-"""0 done, 1 failure, 2 usage, 3 no feasible network, 4 stopped at a limit with an answer."""
+"""0 done, 1 failure, 2 usage, 3 no network, 4 stopped early with an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-import graphnn.extract.extract as extraction
+import graphnn.extract.question as extraction
 from solvers.result import Termination
 from tests.cli.tools import COMPARE, ROLES, contents, read_json, run, succeed
 
@@ -70,10 +70,10 @@ def test_4_where_compare_used_an_unproved_network_and_its_report_says_so(folder)
 
 
 @pytest.mark.usefixtures("_nothing")
-def test_1_where_a_limit_came_before_any_network(folder):
+def test_3_where_a_limit_came_before_any_network(folder):
     before = contents(folder)
     result = run("extract", "net.sif", *ROLES, "--time-limit", "60", "--json", "--out", "net.json")
-    assert (result.code, result.stdout) == (1, "")
+    assert (result.code, result.stdout) == (3, "")
     assert "60" in result.stderr
     assert "5" in result.stderr
     assert contents(folder) == before

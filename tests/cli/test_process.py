@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -19,7 +20,18 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from tests.cli.tools import COMPARE, ROLES, cells_csv, command, contents, process, read_json, succeed, without
+from tests.cli.tools import (
+    COMPARE,
+    ROLES,
+    cells_csv,
+    command,
+    contents,
+    labels_csv,
+    process,
+    read_json,
+    succeed,
+    without,
+)
 
 PATIENCE_S = 100  # for what a loaded machine may take; nothing is asserted about speed
 
@@ -233,19 +245,63 @@ def _hard(n_vertices: int = 400, n_edges: int = 2400, n_inputs: int = 150) -> st
     return "\n".join(dict.fromkeys(lines)) + "\n"
 
 
+HARD = ("hard.sif", "--input-suffix", "_gene", "--outputs", "Y0,Y1,Y2,Y3")
+
+
 @pytest.mark.parametrize("solver", ["highs", "scip", "cvxpy"])
-def test_ctrl_c_in_an_extraction_leaves_everything_as_it_was(place, solver):
+def test_ctrl_c_in_an_extraction_gives_what_was_found_or_leaves_everything_as_it_was(place, solver):
+    """A network in hand is written, with its bound, and the code is 4; without one nothing is, and it is 130."""
     (place / "hard.sif").write_text(_hard())
     before = contents(place)
-    arguments = ("extract", "hard.sif", "--input-suffix", "_gene", "--outputs", "Y0,Y1,Y2,Y3", "--method", "milp")
     # The limit ends the test on a back end that does not hear the signal.
-    limit = ("--solver", solver, "--time-limit", "20", "--out", "rep/report.json", "--force", "--json")
-    with watched(command(*arguments, *limit), place) as watch:
+    limit = ("--method", "milp", "--solver", solver, "--time-limit", "40", "--out", "rep/report.json", "--force")
+    with watched(command("extract", *HARD, *limit, "--json"), place) as watch:
         watch.read_until("extracting")
-        time.sleep(2)  # into the engine; before or after it, what is asserted is the same
+        time.sleep(4)  # into the engine; before or after it, what is asserted is the same
         asked = time.monotonic()
+        code = watch.interrupt()
+        assert time.monotonic() - asked < 25, "it went on until its time limit"
+    assert "Traceback" not in watch.seen
+    if code == 130:
+        assert "stopped" in watch.seen
+        assert contents(place) == before
+        assert (place.parent / "stdout").read_bytes() == b""
+        return
+    assert code == 4, watch.seen
+    assert "Ctrl-C" in watch.seen
+    dag = gn.Dag.read(place / "rep" / "report.json")
+    assert dag.proof.details["interrupted"] is True
+    assert dag.proof.bound < dag.proof.objective
+    gn.verify_dag(gn.read_sif(place / "hard.sif"), dag)
+    assert json.loads((place.parent / "stdout").read_text())["fingerprint"] == dag.fingerprint
+
+
+def test_ctrl_c_in_the_extractions_of_a_comparison_stops_the_whole_run(place):
+    (place / "hard.sif").write_text(_hard())
+    names = [f"i{i}" for i in range(150)]
+    (place / "cells.csv").write_text(cells_csv(names))
+    (place / "labels.csv").write_text(labels_csv(("Y0", "Y1", "Y2", "Y3")))
+    before = contents(place)
+    cells = ("--cells", "cells.csv", "--labels", "labels.csv", "--method", "milp", "--time-limit", "40")
+    with watched(command("compare", *HARD, *cells, "--out", "rep", "--force", "--json"), place) as watch:
+        watch.read_until("extracting: min_edges")
+        time.sleep(4)
         _ended_cleanly(watch, place, before)
-        assert time.monotonic() - asked < 12, "it went on until its time limit"
+
+
+def test_the_second_ctrl_c_leaves_at_once(place):
+    (place / "hard.sif").write_text(_hard())
+    before = contents(place)
+    limit = ("--method", "milp", "--time-limit", "40", "--out", "rep/report.json", "--force", "--json")
+    with watched(command("extract", *HARD, *limit), place) as watch:
+        watch.read_until("extracting")
+        time.sleep(2)
+        watch.running.send_signal(signal.SIGINT)
+        code = watch.interrupt()
+    assert code in (4, 130), watch.seen
+    assert "Traceback" not in watch.seen
+    if code == 130:
+        assert contents(place) == before
 
 
 def test_ctrl_c_while_the_program_loads_gives_no_traceback(place):

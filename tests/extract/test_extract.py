@@ -173,9 +173,9 @@ GRAPH = gn.PriorGraph.from_sif_tuples(
     ("option", "value"),
     [
         ("objective", "min_edge"), ("objective", "MIN_EDGES"), ("objective", None), ("method", "steinr"),
-        ("method", "highs"), ("solver", "highspy"), ("solver", "gurobi"), ("solver", None), ("time_limit_s", 0),
+        ("method", "highs"), ("solver", "highspy"), ("solver", "gurobi"), ("solver", None), ("time_limit_s", "1"),
         ("time_limit_s", -1.0), ("time_limit_s", float("nan")), ("edge_cost", [1.0] * 6), ("edge_cost", [1.0] * 8),
-        ("edge_cost", []), ("edge_cost", 1.0), ("edge_cost", [[1.0]] * 7), ("edge_cost", [-1.0] + [1.0] * 6),
+        ("edge_cost", []), ("edge_cost", 1.0), ("edge_cost", [[1.0]] * 7),
         ("edge_cost", [float("nan")] + [1.0] * 6), ("edge_cost", [float("inf")] + [1.0] * 6),
         ("edge_cost", ["dear"] + [1.0] * 6), ("seed", -1), ("seed", 0.5),
     ],

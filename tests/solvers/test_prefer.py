@@ -132,12 +132,11 @@ def test_numbers_too_large_to_be_exact_are_refused():
 def test_the_shallowest_of_the_cheapest_networks():
     shallower = 0
     for problem in drawn(220, seed=63, whole=False):
-        if problem.rules.min_routes > 1:
-            continue
         depths = [longest_path(edges_of(problem, edges)) for edges in cheapest_sets(problem)]
         found = solve_shallow(problem)
-        assert found.is_proved, recipe(problem)
-        assert found.value == min(depths), recipe(problem)
+        assert found.is_proved or problem.rules.min_routes > 1, recipe(problem)
+        assert found.bound <= min(depths) <= found.value, recipe(problem)
+        assert found.value == min(depths) or not found.is_proved, recipe(problem)
         assert frozenset(found.solution.edges.tolist()) in cheapest_sets(problem), recipe(problem)
         assert depth_of(problem, found.solution.edges) == found.value
         shallower += min(depths) < max(depths)
