@@ -134,16 +134,7 @@ def diverse_networks(problem: Problem, count: int, options: Options | None = Non
 def excluding(problem: Problem, networks: Sequence[IntVector]) -> Problem:
     """The problem without these networks."""
     more = tuple(tuple(edges.tolist()) for edges in networks)
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=problem.costs,
-        vertex_costs=problem.vertex_costs,
-        rules=replace(problem.rules, excluded=(*problem.rules.excluded, *more)),
-    )
+    return problem.changed(rules=replace(problem.rules, excluded=(*problem.rules.excluded, *more)))
 
 
 def _farthest(

@@ -20,7 +20,7 @@ from solvers.clock import Clock
 from solvers.cut_forms import Form, Row, Side, arc_form, node_form
 from solvers.errors import ProblemError
 from solvers.problem import IntVector, Problem
-from solvers.reduce.paths import edges_on_paths
+from solvers.reduce.normal import normalise
 from solvers.steiner.dual_ascent import dual_ascent
 from solvers.steiner.instance import Instance
 
@@ -57,8 +57,8 @@ def certify(
     if not problem.is_plain or problem.has_negative_costs:
         raise ProblemError("expected edge costs >= 0 and covering alone for a certificate, got more; leave it out")
     clock, scale = clock or Clock(), Scale.of(problem, Fraction(objective))
-    kept = np.flatnonzero(edges_on_paths(problem))
-    smaller = _restricted(problem, kept)
+    normal = normalise(problem)
+    smaller, kept = normal.problem, normal.kept
     costs = [scale.whole[edge] for edge in kept.tolist()]
     weights = np.array([cost / scale.dearest for cost in costs])
     known = _on(cuts, kept, problem.n_edges)
@@ -240,14 +240,3 @@ def _on(cuts: Iterable[Cut], kept: IntVector, n_edges: int) -> list[Cut]:
         replace(cut, edges=tuple(np.sort(edges[edges >= 0]).tolist()))
         for cut, edges in zip(cuts, renumbered, strict=True)
     ]
-
-
-def _restricted(problem: Problem, edges: IntVector) -> Problem:
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources[edges],
-        targets=problem.targets[edges],
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=problem.costs[edges],
-    )

@@ -154,7 +154,7 @@ def node_form(problem: Problem, costs: Sequence[int], weights: FloatVector) -> F
     Args:
         problem, costs, weights: As in `arc_form`.
     """
-    graph = rooted(at_costs(problem, weights))
+    graph = rooted(problem.changed(costs=weights))
     cost = uniform_out_cost(graph)
     if cost is None:
         return None
@@ -230,15 +230,3 @@ def _settled(
             edges = sorted(edge for member in inside for edge in out_of[member] if heads[edge] not in inside)
             paid.append((Cut(witness, tuple(edges)), exact[vertex]))
     return tuple(paid)
-
-
-def at_costs(problem: Problem, costs: FloatVector) -> Problem:
-    """The plain problem at other costs."""
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=costs,
-    )

@@ -243,12 +243,7 @@ def _scored(problem: Problem, weights: IntVector, limit: int, least: float) -> P
         raise ProblemError("expected costs and weights whose product is exact in floating point, got larger ones")
     factor = limit + 1
     rules = problem.rules
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
+    return problem.changed(
         costs=problem.costs * factor + weights,
         vertex_costs=problem.vertex_costs * factor,
         rules=replace(rules, rewards={vertex: reward * factor for vertex, reward in rules.rewards.items()}),
@@ -280,16 +275,7 @@ def _not_better(
 
 def _no_deeper(problem: Problem, depth: int, options: Options) -> Solution | None:
     """The problem with a depth limit solved; None if no network is so shallow."""
-    limited = Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=problem.costs,
-        vertex_costs=problem.vertex_costs,
-        rules=replace(problem.rules, max_depth=depth),
-    )
+    limited = problem.changed(rules=replace(problem.rules, max_depth=depth))
     try:
         return solve(limited, options=options)
     except InfeasibleProblem:

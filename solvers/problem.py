@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,11 @@ class Problem:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
             object.__setattr__(self, name, value)
+
+    def changed(self, **values: Any) -> Problem:
+        """The problem with some attributes replaced, checked as any other."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in values}
+        return Problem(**kept, **values)
 
     @property
     def n_edges(self) -> int:

@@ -101,7 +101,7 @@ def acyclic_flow(problem: Problem, wants: Wants) -> tuple[MixedIntegerProgram, C
     """Formulate; the first n_edges columns say which edges are active.
 
     Args:
-        problem: All edges lie on input-to-output walks (`solvers.reduce.paths`).
+        problem: Normal (`solvers.reduce.normal`).
         wants: Which rows to include.
 
     Returns:

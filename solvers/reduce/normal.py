@@ -128,14 +128,11 @@ def restricted(
     costs: FloatVector | None = None,
 ) -> Problem:
     """The problem with these edges only; its rules are renumbered unless others are given."""
-    return Problem(
-        n_vertices=problem.n_vertices,
+    return problem.changed(
         sources=problem.sources[edges],
         targets=problem.targets[edges],
         inputs=problem.inputs if inputs is None else inputs,
-        outputs=problem.outputs,
         costs=problem.costs[edges] if costs is None else costs,
-        vertex_costs=problem.vertex_costs,
         rules=renumbered(problem.rules, edges, problem.n_edges) if rules is None else rules,
     )
 
@@ -162,14 +159,5 @@ def scaled_problem(problem: Problem) -> tuple[Problem, float]:
     rules = replace(
         problem.rules, rewards=dict(zip(problem.rules.rewards, every[n_edges + n_vertices :].tolist(), strict=True))
     )
-    smaller = Problem(
-        n_vertices=n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=every[:n_edges],
-        vertex_costs=every[n_edges : n_edges + n_vertices],
-        rules=rules,
-    )
+    smaller = problem.changed(costs=every[:n_edges], vertex_costs=every[n_edges : n_edges + n_vertices], rules=rules)
     return smaller, factor

@@ -210,6 +210,7 @@ class _Search:
         cost = cost_of_arcs(self.instance, arcs)
         if cost < self.cost:
             self.arcs, self.cost = arcs, cost
+            self._raise_bound(self.bound)  # which may meet the new cost but for rounding
             self._report()
 
     def _raise_bound(self, value: float) -> None:

@@ -81,13 +81,8 @@ def _folded(problem: Problem) -> Problem | None:
         return problem
     if not problem.rules.is_plain or len(problem.outputs) > 1:
         return None
-    return Problem(
-        n_vertices=problem.n_vertices,
-        sources=problem.sources,
-        targets=problem.targets,
-        inputs=problem.inputs,
-        outputs=problem.outputs,
-        costs=problem.costs + problem.vertex_costs[problem.sources],
+    return problem.changed(
+        costs=problem.costs + problem.vertex_costs[problem.sources], vertex_costs=np.zeros(problem.n_vertices)
     )
 
 
