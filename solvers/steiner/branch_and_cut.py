@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvers.arrays import reachable
 from solvers.clock import Clock
 from solvers.problem import FloatVector, IntVector
-from solvers.reduce.arcs import within_bound
+from solvers.reduce.arcs import restricted_to, within_bound
 from solvers.steiner.cover_search import search_cover
 from solvers.steiner.cuts import Cut
 from solvers.steiner.dual_ascent import Ascent
@@ -26,6 +27,8 @@ SWAP_COLUMNS = 250  # arcs of least reduced cost that the local search may use
 SWAPS = 10_000  # without a better answer, until the local search gives up
 SWAPS_A_TERMINAL = 20
 SWAP_SHARE = 0.5  # of the time that is left
+FEW_TERMINALS = 1_000  # with more of them swaps do better than restarts
+RESTART_COLUMNS = 2_000  # arcs that restarts may use, at least
 SHAKES = 300  # perturbed restarts
 SHAKE_SHARE = 0.3  # of the time that is left
 
@@ -127,10 +130,9 @@ class _Search:
         """Look for a better answer where the relaxation has left a gap: swaps where arcs are free, else restarts."""
         if self.done:
             return
-        if not self.instance.has_free_arcs:
-            share = Clock(SHAKE_SHARE * self.clock.left_s)
-            self._try(shake(self.instance, self.arcs, share, seed=self.seed, rounds=SHAKES, enough=self.bound))
-            self._fix()
+        if not self.instance.has_free_arcs or len(self.instance.terminals) < FEW_TERMINALS:
+            self._restart()
+        if self.done or not self.instance.has_free_arcs:
             return
         program, costs = self.program, self.instance.costs
         opened = program.open[~program.closed]
@@ -147,6 +149,23 @@ class _Search:
             share=SWAP_SHARE,
         )
         self._try(polish(self.instance, self._spanned(found), self.clock))
+        self._fix()
+
+    def _restart(self) -> None:
+        """Perturbed restarts over the arcs of least reduced cost, and those of the best answer: a small instance."""
+        program, instance = self.program, self.instance
+        opened = program.open[~program.closed]
+        count = max(RESTART_COLUMNS, len(opened) // 20)
+        usable = instance.costs == 0
+        usable[opened[np.argsort(program.reduced[opened], kind="stable")[:count]]] = True
+        usable[self.arcs] = True
+        near = reachable(instance.n_vertices, instance.tails[usable], instance.heads[usable], instance.terminals)
+        kept = np.flatnonzero(usable & near[instance.tails])
+        small = restricted_to(instance, kept)
+        best = np.searchsorted(kept, self.arcs[near[instance.tails[self.arcs]]])
+        share = Clock(SHAKE_SHARE * self.clock.left_s)
+        found = shake(small, best, share, seed=self.seed, rounds=SHAKES, enough=self.bound)
+        self._try(kept[found])
         self._fix()
 
     def integer(self) -> None:
