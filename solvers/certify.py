@@ -190,7 +190,7 @@ class Proof:
         left = list(self.form.costs)
         duals: dict[int, int] = {}
         for side in self.form.sides:
-            ascent = dual_ascent(self._at(side, left), Clock(self.clock.left_s / 2), max_cuts=MAX_CUTS)
+            ascent = dual_ascent(self._at(side, left), self.clock.share(0.5), max_cuts=MAX_CUTS)
             for arcs, witness in zip(ascent.cuts, ascent.witnesses.tolist(), strict=True):
                 step = min(left[column] for column in side.column[arcs].tolist())
                 if step > 0:

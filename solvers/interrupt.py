@@ -29,7 +29,7 @@ def hearing_interrupts(clock: Clock) -> Iterator[None]:
     def heard(number: int, frame: FrameType | None) -> None:
         if clock.interrupted:
             raise KeyboardInterrupt
-        clock.interrupted = True
+        clock.interrupt()
 
     signal.signal(signal.SIGINT, heard)
     try:

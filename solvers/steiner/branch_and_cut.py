@@ -142,11 +142,10 @@ class _Search:
             self.arcs[costs[self.arcs] > 0],
             columns,
             [row.arcs for row in program.pool if row is not None],
-            self.clock,
+            self.clock.share(SWAP_SHARE),
             seed=self.seed,
             steps=min(SWAPS, SWAPS_A_TERMINAL * len(self.instance.terminals)),
             enough=self.bound,
-            share=SWAP_SHARE,
         )
         self._try(polish(self.instance, self._spanned(found), self.clock))
         self._fix()
@@ -163,7 +162,7 @@ class _Search:
         kept = np.flatnonzero(usable & near[instance.tails])
         small = restricted_to(instance, kept)
         best = np.searchsorted(kept, self.arcs[near[instance.tails[self.arcs]]])
-        share = Clock(SHAKE_SHARE * self.clock.left_s)
+        share = self.clock.share(SHAKE_SHARE)
         found = shake(small, best, share, seed=self.seed, rounds=SHAKES, enough=self.bound)
         self._try(kept[found])
         self._fix()

@@ -9,7 +9,6 @@ European Journal of Operational Research 246 (2015) 750-761, here with costs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +33,6 @@ def search_cover(
     seed: int,
     steps: int,
     enough: float,
-    share: float = 1.0,
 ) -> IntVector:
     """Look for a cheaper choice of costly arcs that joins all terminals.
 
@@ -47,7 +45,6 @@ def search_cover(
         seed: Of the choices among rows.
         steps: Stop after so many swaps without a better answer.
         enough: Stop when the cost is down to this (a bound).
-        share: Of the time that is left, at most.
 
     Returns:
         Costly arcs, sorted, that join all terminals with the free arcs and cost no more than the answer.
@@ -59,8 +56,7 @@ def search_cover(
     search.begin(np.searchsorted(columns, arcs))
     best, best_cost = np.sort(arcs), float(instance.costs[arcs].sum())
     left = steps
-    leave_s = clock.left_s * (1.0 - share) if math.isfinite(clock.left_s) else 0.0
-    while left > 0 and best_cost > enough and not clock.expired and clock.left_s >= leave_s:
+    while left > 0 and best_cost > enough and not clock.expired:
         if search.is_cover:
             missed = _missed(find, columns[search.chosen])
             if missed:
