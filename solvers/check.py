@@ -182,7 +182,7 @@ def _vertices_on_cycles(n_vertices: int, pairs: Pairs) -> tuple[int, ...]:
     remaining = set(range(n_vertices))
     for forward in (True, False):
         oriented = pairs if forward else _reverse(pairs)
-        remaining &= {*range(n_vertices)} - {*_peeled(n_vertices, oriented, remaining)}
+        remaining -= {*_peeled(n_vertices, oriented, remaining)}
     return tuple(sorted(remaining))
 
 

@@ -30,6 +30,7 @@ from scipy.sparse.csgraph import dijkstra
 from solvers.arrays import neighbours
 from solvers.backends.attentive import attentive
 from solvers.backends.highs import quiet_highs
+from solvers.bounds import rounded_up
 from solvers.clock import Clock
 from solvers.errors import SolverError
 from solvers.largest.contract import Contracted
@@ -134,7 +135,7 @@ class CycleProgram:
 
     def _raise(self, value: float) -> None:
         if math.isfinite(value):
-            self.bound = max(self.bound, math.ceil(value - max(SLACK, 1e-9 * abs(value))))
+            self.bound = max(self.bound, int(rounded_up(value, slack=SLACK)))
 
     def _cycle_row(self, arcs: IntVector) -> Row:
         return 1.0, self.column[arcs], np.ones(len(arcs))

@@ -10,6 +10,7 @@ import numpy as np
 
 from solvers import registry
 from solvers.backends.base import EngineOptions, MixedIntegerProgram, Status
+from solvers.bounds import meets, rounded_up
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
 from solvers.cover import settle, tidy
@@ -19,8 +20,6 @@ from solvers.milp.routes import missing_routes, with_rows
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
 from solvers.result import Progress, Solution, Termination
-
-SLACK = 1e-6  # absolute, and relative 1e-9: an engine's bound so little above an integer is that integer
 
 
 def solve_milp(
@@ -116,18 +115,11 @@ def _point(problem: Problem, edges: IntVector) -> FloatVector:
     return values
 
 
-def meets(objective: float, bound: float) -> bool:
-    """Whether the bound proves the objective: exactly for whole numbers, else to the engines' relative 1e-7."""
-    if float(objective).is_integer() and float(bound).is_integer():
-        return bound >= objective
-    return bound >= objective - 1e-7 * abs(objective)
-
-
 def tight_bound(problem: Problem, bound: float) -> float:
     """Round a bound up where costs are integers; never below what is trivially true (all edges that pay, taken)."""
     trivial = float(np.minimum(problem.costs, 0.0).sum() + np.minimum(problem.vertex_costs, 0.0).sum())
     bound = max(bound, trivial)
-    return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound)))) if problem.has_integer_costs else bound
+    return rounded_up(bound) if problem.has_integer_costs else bound
 
 
 def _reporter(options: Options, clock: Clock, constant: float) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from solvers.arrays import distances, reachable
 from solvers.cover import sample_roles
 from solvers.errors import InfeasibleProblem
-from solvers.problem import BoolVector, FloatVector, IntVector, Problem
+from solvers.problem import BoolVector, IntVector, Problem
 from solvers.reduce.costs import scaled
 from solvers.rules import Rules, Sample
 
@@ -125,14 +125,13 @@ def restricted(
     *,
     inputs: IntVector | None = None,
     rules: Rules | None = None,
-    costs: FloatVector | None = None,
 ) -> Problem:
     """The problem with these edges only; its rules are renumbered unless others are given."""
     return problem.changed(
         sources=problem.sources[edges],
         targets=problem.targets[edges],
         inputs=problem.inputs if inputs is None else inputs,
-        costs=problem.costs[edges] if costs is None else costs,
+        costs=problem.costs[edges],
         rules=renumbered(problem.rules, edges, problem.n_edges) if rules is None else rules,
     )
 

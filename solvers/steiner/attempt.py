@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from solvers.bounds import meets
 from solvers.clock import Clock
-from solvers.milp.solve import meets
 from solvers.options import Options
 from solvers.problem import IntVector
 from solvers.result import Progress
@@ -26,7 +26,7 @@ class Attempt:
     """An answer and a bound, both without the constant.
 
     Attributes:
-        instance: What is asked; None where the reductions have left nothing.
+        instance: What is asked.
         constant: Cost that is settled.
         ascent: The dual solution behind the bound; None where nothing is left.
         arcs: The answer.
@@ -87,10 +87,14 @@ def closed(attempt: Attempt, options: Options, clock: Clock) -> Attempt:
 
     found = close_gap(attempt.instance, attempt.arcs, attempt.ascent, clock, seed=options.seed, on_progress=shifted)
     facts = {**attempt.facts, "cuts": found.n_cuts, "rounds": found.rounds, "nodes": found.n_nodes}
-    return Attempt(
-        attempt.instance, attempt.constant, attempt.ascent, found.arcs, cost_of_arcs(attempt.instance, found.arcs),
-        found.bound, "scip" if found.n_nodes else "highs", facts,
-    )  # fmt: skip
+    return replace(
+        attempt,
+        arcs=found.arcs,
+        cost=cost_of_arcs(attempt.instance, found.arcs),
+        bound=found.bound,
+        prover="scip" if found.n_nodes else "highs",
+        facts=facts,
+    )
 
 
 def report(options: Options, clock: Clock, cost: float, bound: float) -> None:

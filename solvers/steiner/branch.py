@@ -15,6 +15,7 @@ import numpy as np
 from pyscipopt import SCIP_HEURTIMING, SCIP_PARAMSETTING, SCIP_RESULT, Conshdlr, Heur, Model, quicksum
 
 from solvers.backends.attentive import attentive
+from solvers.bounds import RELATIVE, rounded_up, to_beat
 from solvers.clock import Clock
 from solvers.errors import SolverError
 from solvers.problem import FloatVector, IntVector
@@ -24,7 +25,6 @@ from solvers.steiner.local_rows import LocalRows
 from solvers.steiner.separation import point_separator
 
 CUTS_A_ROUND = 60
-SLACK = 1e-6  # SCIP works to this: a bound so near an integer is that integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ class _Search:
 
     def objective_limit(self) -> float:
         """Answers above this are not looked for. Half a unit of room: SCIP rounds the limit up where it is integral."""
-        return self.task.below - 0.5 if self.task.integral else self.task.below * (1 - 1e-9)
+        return self.task.below - 0.5 if self.task.integral else to_beat(self.task.below, integral=False)
 
     def run(self) -> Branched:
         """Solve, and read off what is proved."""
@@ -153,19 +153,19 @@ class _Search:
                 self.offer_point(self.point(self.model.getBestSol()))
             bound = min(self.best_cost, self.task.below)
         elif status in ("timelimit", "userinterrupt", "memlimit", "nodelimit"):
-            bound = self.rounded_up(self.model.getDualbound())
+            bound = self.claimable(self.model.getDualbound())
         else:
             raise SolverError(f"SCIP ended with {status}")
         bound = min(max(bound, self.task.bound), self.best_cost, self.task.below)
         return Branched(self.best, bound, self.n_cuts, int(self.model.getNTotalNodes()))
 
-    def rounded_up(self, bound: float) -> float:
+    def claimable(self, bound: float) -> float:
         """A bound that SCIP states, as much of it as its tolerances allow to claim."""
         if not math.isfinite(bound):
             return self.task.bound
         if self.task.integral:
-            return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound))))
-        return bound - 1e-9 * abs(bound)
+            return rounded_up(bound)
+        return bound - RELATIVE * abs(bound)
 
     def point(self, solution: Any) -> FloatVector:
         """Value of each arc at a solution (None: of the linear program)."""
@@ -203,7 +203,7 @@ class _Search:
 
     def report(self) -> None:
         """Tell the caller how far it is."""
-        proved = min(self.rounded_up(self.model.getDualbound()), self.task.below)
+        proved = min(self.claimable(self.model.getDualbound()), self.task.below)
         self.bound = min(max(self.bound, proved), self.best_cost)
         if self.on_progress is not None:
             self.on_progress(self.best_cost, self.bound)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import reachable
+from solvers.bounds import rounded_up, to_beat
 from solvers.clock import Clock
 from solvers.problem import FloatVector, IntVector
 from solvers.reduce.arcs import restricted_to, within_bound
@@ -21,7 +22,6 @@ from solvers.steiner.linear import CutProgram
 from solvers.steiner.paths import join_by_paths
 
 FIRST_ENTRIES = 300_000  # of the cuts that the linear program begins with
-SLACK = 1e-6  # HiGHS works to this: a bound so near an integer is that integer
 TAIL_OF_GAP = 0.01  # the linear program is left when its last rounds closed less than this share of the gap
 SWAP_COLUMNS = 250  # arcs of least reduced cost that the local search may use
 SWAPS = 10_000  # without a better answer, until the local search gives up
@@ -103,7 +103,7 @@ class _Search:
         self.arcs, self.cost, self.bound = arcs, cost_of_arcs(instance, arcs), 0.0
         self._raise_bound(ascent.bound)
         # An arc that no better answer can use is left out. The best answer known is kept aside, so nothing is lost.
-        usable = within_bound(instance, ascent.bound, ascent.reduced, self._to_beat())
+        usable = within_bound(instance, ascent.bound, ascent.reduced, to_beat(self.cost, integral=self.integral))
         opened = np.flatnonzero((instance.costs > 0) & usable)
         if not len(opened):  # no arc is left that a better answer could use
             self.bound = self.cost
@@ -123,7 +123,7 @@ class _Search:
         if math.isinf(self.program.value):
             self._raise_bound(self.cost)
         if not self.done:
-            self._try(self._rounded(self._spread()))
+            self._try(self._rounded(self.program.x))
             self._fix()
 
     def swaps(self) -> None:
@@ -199,19 +199,16 @@ class _Search:
             return True
         self._raise_bound(self.program.value)
         if not self.done and (self.program.rounds & (self.program.rounds - 1)) == 0:  # rounds 1, 2, 4, 8, ...
-            self._try(self._rounded(self._spread()))
+            self._try(self._rounded(self.program.x))
             self._fix()
         self.program.least_gain = TAIL_OF_GAP * (self.cost - self.bound)
         return self.done
 
     def _fix(self) -> None:
         """Close arcs that no better answer can use, by the reduced costs of the last linear program."""
-        useless = self.program.useless(self._to_beat())
+        useless = self.program.useless(to_beat(self.cost, integral=self.integral))
         if len(useless):
             self.program.close(useless)
-
-    def _spread(self) -> FloatVector:
-        return self.program.x
 
     def _rounded(self, x: FloatVector) -> IntVector:
         """An answer guided by the point: arcs with a high value are short."""
@@ -233,17 +230,13 @@ class _Search:
 
     def _raise_bound(self, value: float) -> None:
         """Take over a bound on what the open arcs allow; beyond them only the best answer is left."""
-        value = math.ceil(value - max(SLACK, 1e-9 * abs(value))) if self.integral else value
+        value = rounded_up(value) if self.integral else value
         value = min(value, self.cost)
-        if not self.integral and value >= self.cost * (1 - 1e-9):
+        if not self.integral and value >= to_beat(self.cost, integral=False):
             value = self.cost
         if value > self.bound:
             self.bound = float(value)
             self._report()
-
-    def _to_beat(self) -> float:
-        """Answers at or above this are no improvement."""
-        return self.cost - 1 + SLACK if self.integral else self.cost * (1 - 1e-9)
 
     def _report(self) -> None:
         if self.on_progress is not None:

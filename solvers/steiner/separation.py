@@ -12,6 +12,7 @@ Networks 32 (1998) 207-232, section 4).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -44,8 +45,9 @@ class PointSeparator(Protocol):
         """
 
 
+@lru_cache(maxsize=4)
 def point_separator(instance: Instance) -> PointSeparator:
-    """The separator that suits the instance."""
+    """The separator that suits the instance, made once for the instances that were used last."""
     return ByPaths(instance) if len(instance.terminals) <= MANY else _ByMatrices(instance)
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from solvers.bounds import rounded_up
 from solvers.clock import Clock
 from solvers.problem import FloatVector, IntVector
 from solvers.steiner.dual_ascent import dual_ascent
+from solvers.steiner.improve import cost_of_arcs
 from solvers.steiner.network import Network, covers_all
 from solvers.steiner.paths import join_by_paths
 
-SLACK = 1e-6  # engines work to this: a bound so near an integer is that integer
 MOST_DOUBTS = 200  # arcs that one answer is tried without
 
 
@@ -77,11 +77,6 @@ def _thinned(network: Network, arcs: IntVector) -> IntVector:
     return kept
 
 
-def cost_of(network: Network, arcs: IntVector) -> float:
-    """Cost of arcs, without what is settled."""
-    return float(network.costs[arcs].sum())
-
-
 def answer_views(
     network: Network,
     clock: Clock,
@@ -99,14 +94,19 @@ def answer_views(
         start: Costly arcs of an answer, if one is known.
         on_progress: Called with (cost, bound), what is settled included.
     """
-    report = on_progress or (lambda cost, bound: None)
-    settled = network.constant
+    first, settled = network.views[0], network.constant
+
+    def report(cost: float, bound: float) -> None:
+        if on_progress is not None:
+            on_progress(settled + cost, settled + bound)
+
     duals = ascend(network, clock)
     guides = (network.costs, duals.reduced + 1e-6 * network.costs)
     found = [join_all(network, guide) for guide in guides] + ([] if start is None else [start])
-    arcs = min(found, key=lambda each: cost_of(network, each))
-    cost, bound = cost_of(network, arcs), _tight(network, duals.bound)
-    report(settled + cost, settled + min(bound, cost))
+    arcs = min(found, key=lambda each: cost_of_arcs(first, each))
+    cost = cost_of_arcs(first, arcs)
+    bound = rounded_up(duals.bound) if first.has_integer_costs else duals.bound
+    report(cost, min(bound, cost))
     facts = {"ascent_cuts": len(duals.cuts)}
     if bound >= cost or clock.expired:
         return Answer(arcs, cost, min(bound, cost), "dual ascent", facts)
@@ -123,14 +123,6 @@ def answer_views(
         integral=network.has_integer_costs,
         repair=lambda x: join_all(network, network.costs * (1.0 - np.clip(x, 0.0, 1.0)) + 1e-9 * network.costs),
     )
-    shifted = None if on_progress is None else lambda best, least: report(settled + best, settled + least)
-    done = close(gap, clock, seed=seed, on_progress=shifted)
+    done = close(gap, clock, seed=seed, on_progress=report)
     facts |= {"cuts": done.n_cuts, "nodes": done.n_nodes}
     return Answer(done.arcs, done.cost, done.bound, "scip", facts)
-
-
-def _tight(network: Network, bound: float) -> float:
-    """A bound rounded up where costs are integers."""
-    if network.views[0].has_integer_costs:
-        return float(math.ceil(bound - max(SLACK, 1e-9 * abs(bound))))
-    return bound

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from solvers import registry
+from solvers.bounds import meets
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
-from solvers.milp.solve import meets, solve_milp
+from solvers.milp.solve import solve_milp
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
 from solvers.reduce.arcs import restricted_to, worth_their_cost

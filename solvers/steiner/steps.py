@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvers.bounds import to_beat
 from solvers.clock import Clock
 from solvers.problem import FloatVector, IntVector
 from solvers.steiner.branch import Task, branch_and_cut
 from solvers.steiner.instance import Instance
 
 STEPS_UP_TO = 10  # a gap of so many units is closed from below, unit by unit
-SLACK = 1e-6  # engines work to this: a cost so near an integer is that integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def close(gap: Gap, clock: Clock, *, seed: int, on_progress: Callable[[float, fl
     n_cuts = n_nodes = 0
     while bound < cost and not clock.expired:
         below = bound + 1 if gap.integral and cost - bound <= STEPS_UP_TO else cost
-        limit = below - 1 + SLACK if gap.integral else below * (1 - 1e-9)
+        limit = to_beat(below, integral=gap.integral)
         task = Task(
             views=gap.views,
             open=np.flatnonzero((costs > 0) & (gap.value + gap.reduced < limit + 1e-9 * cost)),
