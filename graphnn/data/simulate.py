@@ -39,7 +39,7 @@ class SimulationOptions:
         activity_correlation: Correlation between the activities of two drivers, in [0, 1]. 1 makes them redundant.
         mean_count: Median over genes of the mean count in a cell of median library size; > 0.
         gene_sd: Standard deviation of the log mean over genes; >= 0.
-        library_sd: Standard deviation of the log library size over cells; >= 0.
+        size_factor_sd: Standard deviation of the log library size over cells; >= 0.
         dispersion: Negative-binomial dispersion a, variance = m + a m^2; > 0.
         n_nuisance_genes: Genes that stand in no network and carry no signal; >= 0.
     """
@@ -48,14 +48,14 @@ class SimulationOptions:
     activity_correlation: float = 0.0
     mean_count: float = 0.1
     gene_sd: float = 1.2
-    library_sd: float = 0.35
+    size_factor_sd: float = 0.35
     dispersion: float = 0.2
     n_nuisance_genes: int = 0
 
     def __post_init__(self) -> None:
         for name in ("label_slope", "mean_count", "dispersion"):
             _check(name, getattr(self, name), lambda value: value > 0, "a finite number above 0")
-        for name in ("gene_sd", "library_sd"):
+        for name in ("gene_sd", "size_factor_sd"):
             _check(name, getattr(self, name), lambda value: value >= 0, "a finite number of at least 0")
         _check("activity_correlation", self.activity_correlation, lambda value: 0 <= value <= 1, "between 0 and 1")
         _check_count("n_nuisance_genes", self.n_nuisance_genes, least=0)
@@ -126,7 +126,7 @@ def simulate_cells(
     The model, for cell c, gene g, driver d of D and output o:
 
         activity       a[c,d]  = sqrt(r) z[c] + sqrt(1 - r) z[c,d],       z standard normal, r = activity_correlation
-        library size   l[c]    = exp(library_sd e[c]),                    e standard normal
+        library size   l[c]    = exp(size_factor_sd e[c]),                e standard normal
         gene mean      u[g]    = mean_count exp(gene_sd e[g]),            e standard normal
         expression     m[c,g]  = l[c] u[g] exp(sum_d sign[d,g] effect a[c,d])
         counts         x[c,g]  ~ negative binomial with mean m and variance m + dispersion m^2
@@ -373,7 +373,7 @@ def _counts(
     shift: FloatMatrix, settings: SimulationOptions, effect: float, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Counts of the measured genes, then of the nuisance genes; `shift` (n_cells, n_inputs) is in natural-log units."""
-    library = np.exp(settings.library_sd * rng.standard_normal((len(shift), 1)))
+    library = np.exp(settings.size_factor_sd * rng.standard_normal((len(shift), 1)))
     blocks = []
     # nuisance genes are drawn last: they leave the counts of the measured genes as they are
     for block in (shift, np.zeros((len(shift), settings.n_nuisance_genes))):

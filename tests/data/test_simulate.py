@@ -145,7 +145,7 @@ def test_effects_have_the_sign_of_the_edge():
 
 
 def test_counts_follow_the_mean_and_variance_of_the_model():
-    options = SimulationOptions(gene_sd=0.0, library_sd=0.0, mean_count=2.0, dispersion=0.5)
+    options = SimulationOptions(gene_sd=0.0, size_factor_sd=0.0, mean_count=2.0, dispersion=0.5)
     counts = demo_cells(n_cells=4000, effect=0.0, options=options).counts.toarray()
     assert counts.mean() == pytest.approx(2.0, rel=0.02)
     assert counts.var() == pytest.approx(2.0 + 0.5 * 2.0**2, rel=0.05)
@@ -291,7 +291,7 @@ def test_bad_arguments_name_the_option(arguments, option):
         ("activity_correlation", 1.5),
         ("mean_count", float("inf")),
         ("gene_sd", -0.1),
-        ("library_sd", "much"),
+        ("size_factor_sd", "much"),
         ("dispersion", 0.0),
         ("n_nuisance_genes", -1),
     ],
