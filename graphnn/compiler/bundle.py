@@ -28,7 +28,9 @@ from graphnn.graph.files import check_output, write_whole
 FORMAT = "graphnn-bundle/1"
 _MANIFEST, _PLAN, _MODEL = "manifest.json", "plan.json", "model.keras"
 _CLASSES = {
-    "graphnn.compiler.layers": ("EdgeDense", "InputNames", "Readout"),
+    "graphnn.compiler.layers": ("EdgeDense", "InputNames", "Readout"),  # as it was in the first bundles
+    "graphnn.compiler.layers.edge": ("EdgeDense",),
+    "graphnn.compiler.layers.names": ("InputNames", "Readout"),
     "keras": ("DTypePolicy",),
     "keras.layers": ("BatchNormalization", "InputLayer"),
     "keras.src.models.functional": ("Functional",),

@@ -1,85 +1,22 @@
-"""The Keras layers: `EdgeDense` (one weight an edge), `MaskedDense` (a masked matrix) and two that carry names.
-
-May import `graphnn.errors`, `graphnn.graph` and the NumPy modules of this package. All classes stand at module level
-and are registered, so a saved model loads in a process that did not build it; only `keras.ops` and `keras.random`
-compute.
-"""
+"""`EdgeDense`: one level of a network, one weight for each edge into it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.initial import dropout_state, initial_kernel, live_glorot
+from graphnn.compiler.initial import dropout_state, initial_kernel
+from graphnn.compiler.layers.shapes import as_list, batch_size, shapes_of
 from graphnn.compiler.level import Level
 from graphnn.compiler.noise import keep_mask
 from graphnn.compiler.options import ACTIVATIONS, DROPOUT_ON, check_number, check_seed
 from graphnn.errors import MismatchError, OptionError
 
 ops = keras.ops
-
-
-@keras.saving.register_keras_serializable(package="graphnn")
-class InputNames(keras.layers.Layer):
-    """Hands the data on as they are; carries the names of their columns.
-
-    Args:
-        names: One per column.
-    """
-
-    def __init__(self, names: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.names = tuple(names)
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        _check_width("the data", expected=len(self.names), got=input_shape[-1])
-
-    def call(self, data: Any) -> Any:
-        return data
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "names": list(self.names)}
-
-
-@keras.saving.register_keras_serializable(package="graphnn")
-class Readout(keras.layers.Layer):
-    """Gathers the outputs from the levels in which they stand; carries their names.
-
-    Args:
-        names: Of the outputs, the columns of the prediction.
-        blocks: Which of the given levels holds each output, shape (n_outputs,), as positions in the call's list.
-        columns: Column of each output there, shape (n_outputs,).
-    """
-
-    def __init__(self, names: Sequence[str], blocks: Sequence[int], columns: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.names, self.blocks, self.columns = tuple(names), tuple(blocks), tuple(columns)
-        place = np.array(self.blocks, dtype=np.int32)
-        self._columns_of = tuple(
-            np.array(self.columns, dtype=np.int32)[place == block] for block in range(max(self.blocks) + 1)
-        )
-        self._order = np.argsort(np.argsort(place, kind="stable")).astype(np.int32)
-
-    def call(self, levels: Any) -> Any:
-        parts = zip(_as_list(levels), self._columns_of, strict=True)
-        found = [ops.take(level, columns, axis=1) for level, columns in parts]
-        if len(found) == 1:
-            return found[0]
-        return ops.take(ops.concatenate(found, axis=1), self._order, axis=1)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        return _batch_size(input_shape), len(self.names)
-
-    def get_config(self) -> dict[str, Any]:
-        own = {"names": list(self.names), "blocks": list(self.blocks), "columns": list(self.columns)}
-        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="graphnn")
@@ -147,7 +84,7 @@ class EdgeDense(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         level = self.level
-        shapes = _shapes(input_shape)
+        shapes = shapes_of(input_shape)
         if len(shapes) != len(level.blocks):
             raise MismatchError(
                 f"expected the blocks {level.blocks} as a list, got {len(shapes)}; pass one tensor for each",
@@ -170,7 +107,7 @@ class EdgeDense(keras.layers.Layer):
 
     def call(self, blocks: Any, training: bool = False) -> Any:
         level = self.level
-        rows = {number: ops.transpose(block) for number, block in zip(level.blocks, _as_list(blocks), strict=True)}
+        rows = {number: ops.transpose(block) for number, block in zip(level.blocks, as_list(blocks), strict=True)}
         total = self._arrived(rows, training=training)
         parts = []
         biased: Any = None if self.bias is None else total[: level.n_biases] + ops.expand_dims(self.bias, 1)
@@ -187,7 +124,7 @@ class EdgeDense(keras.layers.Layer):
         return ops.transpose(parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=0))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        return _batch_size(input_shape), self.level.n_nodes
+        return batch_size(input_shape), self.level.n_nodes
 
     def initial_weights(self, seed: int) -> list[npt.NDArray[np.float32]]:
         """The weights with which a replicate of that seed starts, in the order of `weights`; changes nothing."""
@@ -266,156 +203,7 @@ class EdgeDense(keras.layers.Layer):
         return messages * ops.cast(scale, messages.dtype)
 
 
-@keras.saving.register_keras_serializable(package="graphnn")
-class MaskedDense(keras.layers.Layer):
-    """A dense layer whose kernel is multiplied by a fixed 0/1 matrix.
-
-    Law: the gradient on an absent edge is exactly zero, so its weight, which starts at zero, stays there.
-
-    Args:
-        mask: 1 where an edge may be, shape (n_in, n_out); or its saved form, a dictionary.
-        activation: As in keras.layers.Dense, and so are all that follow; elementwise or not.
-        use_bias: Whether each output unit has a bias.
-        kernel_initializer: None draws by live fan-in and fan-out; absent edges start at zero in any case.
-        bias_initializer: Of the bias.
-        kernel_regularizer: Of the masked kernel: absent edges are never punished.
-        bias_regularizer: Of the bias.
-        activity_regularizer: Of the result.
-        kernel_constraint: Of the kernel.
-        bias_constraint: Of the bias.
-        seed: For `kernel_initializer=None`.
-
-    Raises:
-        OptionError: The mask is no matrix of zeros and ones.
-    """
-
-    def __init__(
-        self,
-        mask: npt.ArrayLike | Mapping[str, Any],
-        *,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.mask = _mask(mask)
-        self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = None if kernel_initializer is None else keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
-        check_seed(seed)
-        self.seed = seed
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        n_in, n_out = self.mask.shape
-        _check_width("the input of MaskedDense", expected=n_in, got=input_shape[-1])
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(n_in, n_out),
-            initializer=self._initial_kernel,
-            regularizer=None if self.kernel_regularizer is None else self._punish_present,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(n_out,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-
-    def call(self, data: Any) -> Any:
-        result = ops.matmul(data, self._masked(self.kernel))
-        return self.activation(result if self.bias is None else result + self.bias)
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], self.mask.shape[1])
-
-    def get_config(self) -> dict[str, Any]:
-        rows, columns = np.nonzero(self.mask)
-        saved = {"shape": list(self.mask.shape), "rows": rows.tolist(), "columns": columns.tolist()}
-        initializer = self.kernel_initializer
-        return {
-            **super().get_config(),
-            "mask": saved,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": None if initializer is None else keras.initializers.serialize(initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": keras.regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
-            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
-            "seed": self.seed,
-        }
-
-    def _masked(self, kernel: Any) -> Any:
-        return kernel * ops.convert_to_tensor(self.mask, dtype=kernel.dtype)
-
-    def _punish_present(self, kernel: Any) -> Any:
-        return self.kernel_regularizer(self._masked(kernel))
-
-    def _initial_kernel(self, shape: Any, dtype: Any = None) -> Any:
-        if self.kernel_initializer is not None:
-            return self._masked(self.kernel_initializer(shape, dtype=dtype))
-        rows, columns = np.nonzero(self.mask)
-        fan_in, fan_out = (np.count_nonzero(self.mask, axis=axis) for axis in (0, 1))
-        kernel = np.zeros(self.mask.shape, dtype=np.float32)
-        kernel[rows, columns] = live_glorot(fan_in[columns], fan_out[rows], seed=self.seed)
-        return ops.convert_to_tensor(kernel, dtype=dtype)
-
-
-def _as_list(blocks: Any) -> list[Any]:
-    return list(blocks) if isinstance(blocks, (list, tuple)) else [blocks]
-
-
-def _shapes(input_shape: Any) -> list[Any]:
-    """The shapes of a call's list; Keras gives the bare shape where a bare tensor was passed."""
-    nested = bool(input_shape) and isinstance(input_shape[0], (list, tuple))
-    return list(input_shape) if nested else [input_shape]
-
-
-def _batch_size(input_shape: Any) -> int | None:
-    return _shapes(input_shape)[0][0]
-
-
-def _check_width(what: str, *, expected: int, got: int | None) -> None:
-    if got is not None and got != expected:
-        raise MismatchError(
-            f"expected {what} to have {expected:,} columns, got {got:,}; give the columns that the network names",
-            expected=expected,
-            got=got,
-        )
-
-
 def _activation(option: str, name: object) -> str:
     if name not in ACTIVATIONS:
         raise OptionError(option, name, f"one of {', '.join(ACTIVATIONS)}")
     return str(name)
-
-
-def _mask(mask: Any) -> npt.NDArray[np.float32]:
-    if isinstance(mask, Mapping):
-        edges, shape = (mask["rows"], mask["columns"]), tuple(mask["shape"])
-        mask = np.zeros(shape, dtype=np.float32)
-        mask[edges] = 1.0
-    matrix = np.array(mask, dtype=np.float32)
-    if matrix.ndim != 2 or not np.isin(matrix, (0.0, 1.0)).all():
-        raise OptionError("mask", matrix.shape, "a matrix of zeros and ones, shape (n_in, n_out)")
-    matrix.setflags(write=False)
-    return matrix
