@@ -19,7 +19,8 @@ from solvers.certificate import Branch, Certificate, Cut, Leaf, Node, checked_bo
 from solvers.clock import Clock
 from solvers.cut_forms import Form, Row, Side, arc_form, node_form
 from solvers.errors import ProblemError
-from solvers.problem import IntVector, Problem
+from solvers.expanded import expanded
+from solvers.problem import FloatVector, IntVector, Problem
 from solvers.reduce.normal import normalise
 from solvers.steiner.dual_ascent import dual_ascent
 from solvers.steiner.instance import Instance
@@ -41,9 +42,9 @@ def certify(
     """A certificate whose bound meets a claimed optimum, or else comes as near to it as time and effort allow.
 
     Args:
-        problem: Costs >= 0, only covering is asked (`problem.is_plain`).
+        problem: Costs >= 0, only covering is asked (`problem.is_cover`).
         objective: Cost of the network in hand, exact if it can be.
-        cuts: Cuts that are known already; rows to begin with.
+        cuts: Cuts that are known already; rows to begin with. Those with vertices that cost nothing are not used.
         clock: When to stop; None: never.
         seed: For the engine.
 
@@ -54,29 +55,60 @@ def certify(
         ProblemError: A cost is negative, or more than covering is asked.
         InfeasibleProblem: There is no network.
     """
-    if not problem.is_plain or problem.has_negative_costs:
-        raise ProblemError("expected edge costs >= 0 and covering alone for a certificate, got more; leave it out")
-    clock, scale = clock or Clock(), Scale.of(problem, Fraction(objective))
+    if not problem.is_cover or problem.has_negative_costs:
+        raise ProblemError("expected costs >= 0 and covering alone for a certificate, got more; leave it out")
+    if problem.is_plain:
+        return _of_edges(problem, Fraction(objective), cuts, clock or Clock(), seed=seed)
+    normalise(problem)  # if there is no network, it says so of vertices of this problem
+    folds = len(problem.outputs) == 1
+    priced = _folded(problem) if folds else problem
+    wide = expanded(priced)
+    known = [wide.expanded(cut) for cut in cuts if priced.vertex_costs[list(cut.vertices)].all()]
+    found = _of_edges(wide.problem, Fraction(objective), known, clock or Clock(), seed=seed)
+    return replace(found, cuts=tuple(wide.original(cut) for cut in found.cuts), folded=folds)
+
+
+def _folded(problem: Problem) -> Problem:
+    """Edges pay for the vertices that they begin at, which is the same where trees are cheapest (one output)."""
+    prices = np.zeros(problem.n_vertices)
+    prices[problem.outputs] = problem.vertex_costs[problem.outputs]
+    return problem.changed(costs=problem.costs + (problem.vertex_costs - prices)[problem.sources], vertex_costs=prices)
+
+
+def _of_edges(problem: Problem, objective: Fraction, cuts: Iterable[Cut], clock: Clock, *, seed: int) -> Certificate:
+    """The certificate of a problem in which only edges cost."""
+    scale = Scale.of(problem, objective)
     normal = normalise(problem)
     smaller, kept = normal.problem, normal.kept
     costs = [scale.whole[edge] for edge in kept.tolist()]
     weights = np.array([cost / scale.dearest for cost in costs])
     known = _on(cuts, kept, problem.n_edges)
     best, reached = Certificate((), 1, (Leaf(()),)), Fraction(0)
-    for make in (node_form, arc_form):
-        if reached >= scale.goal * scale.unit or clock.expired:
+    proofs = _ascended(smaller, costs, weights, scale, clock)
+    for number, proof in enumerate(proofs):
+        if reached >= scale.goal * scale.unit or (number and clock.expired):
             break
-        form = make(smaller, costs, weights)
-        if form is None:
-            continue
-        proof = Proof(form, scale, clock)
-        nodes = proof.nodes(known, seed=seed)
+        is_last = number + 1 == len(proofs)
+        nodes = proof.nodes(known, clock if is_last else clock.share(0.5), seed=seed)
         certificate = _assembled(proof.cuts, nodes, kept, scale)
         bound = checked_bound(problem, certificate)
         if bound > reached:
             best, reached = certificate, bound
         known += [proof.cuts[index] for index in proof.rows]
     return best
+
+
+def _ascended(problem: Problem, costs: Sequence[int], weights: FloatVector, scale: Scale, clock: Clock) -> list[Proof]:
+    """Proofs by dual ascent in either form, up to one that is enough; the better one first."""
+    proofs: list[Proof] = []
+    for make in (node_form, arc_form):
+        form = None if clock.expired else make(problem, costs, weights)
+        if form is None:
+            continue
+        proofs.append(Proof(form, scale, clock))
+        if proofs[-1].bound >= proofs[-1].goal:
+            break
+    return sorted(proofs, key=lambda proof: -proof.bound)
 
 
 @dataclass(frozen=True)
@@ -127,6 +159,7 @@ class Proof:
         rows: Columns of those of them that are rows.
         settled: Cuts that are paid in full beside all columns, and their duals.
         constant: Sum of those duals.
+        bound: Of dual ascent, in ticks.
     """
 
     def __init__(self, form: Form, scale: Scale, clock: Clock) -> None:
@@ -137,6 +170,8 @@ class Proof:
         self._known: dict[bytes, int] = {}
         self.settled = tuple((self.new_cut(cut), dual * TICKS) for cut, dual in form.settled)
         self.constant = sum(dual for _, dual in self.settled)
+        self._left, self._ascent = self._ascend()
+        self.bound = self.constant + sum(dual for _, dual in self._ascent)
 
     def new_cut(self, cut: Cut) -> int:
         """Number a cut that is no row."""
@@ -152,16 +187,15 @@ class Proof:
         self.rows[index] = row.columns
         return index, True
 
-    def nodes(self, known: Iterable[Cut], *, seed: int) -> list[Node]:
-        """The tree of cases: one leaf by dual ascent if that is enough, else what linear programs give.
+    def nodes(self, known: Iterable[Cut], clock: Clock, *, seed: int) -> list[Node]:
+        """The tree of cases: one leaf by dual ascent if that is enough, else what linear programs give by the clock.
 
         Reduced-cost fixing is a branching: a choice with one of the columns that are left out pays at least the bound
         of the ascent and the least reduced cost among them, which reaches the goal; the program decides the rest.
         """
-        left, ascent = self._ascend()
-        leaf = Leaf((*self.settled, *ascent))
-        bound = self.constant + sum(dual for _, dual in ascent)
-        if bound >= self.goal or self.clock.expired:
+        self.clock = clock
+        leaf = Leaf((*self.settled, *self._ascent))
+        if self.bound >= self.goal or clock.expired:
             return [leaf]
         if self.form.is_by_edges:
             for cut in known:
@@ -169,7 +203,7 @@ class Proof:
                     self.new_row(Row(cut, np.array(cut.edges, dtype=np.int64)))
         from solvers.cut_tree import CutTree  # loads HiGHS, which many proofs never need
 
-        dear = [column for column, value in enumerate(left) if value and bound + value * TICKS >= self.goal]
+        dear = [column for column, value in enumerate(self._left) if value and self.bound + value * TICKS >= self.goal]
         closed = set(dear)
         paid = [column for column, cost in enumerate(self.form.costs) if cost and column not in closed]
         rest = CutTree(self, np.array(paid, dtype=np.int64), seed=seed).nodes()
@@ -179,7 +213,7 @@ class Proof:
             return rest
         edges = sorted({edge for column in dear for edge in self.form.edges[column]})
         fixing = self.new_cut(Cut(None, tuple(edges)))
-        least = min(left[column] for column in dear) * TICKS
+        least = min(self._left[column] for column in dear) * TICKS
         return [Branch(fixing), *rest, Leaf((*leaf.duals, (fixing, least)))]
 
     def _ascend(self) -> tuple[list[int], list[tuple[int, int]]]:

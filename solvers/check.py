@@ -312,41 +312,48 @@ def _regulators(problem: Problem, pairs: Pairs, inputs: Sequence[int], most: int
 def _disjoint_routes(problem: Problem, pairs: Pairs, inputs: Sequence[int], most: int) -> dict[int, int]:
     """Paths from each input to outputs that share no other vertex, counted up to `most` by augmenting paths (Menger).
 
-    Every vertex v is split into 2 v (enter) and 2 v + 1 (leave); outputs lead to one sink.
+    Every vertex v is split into 2 v (enter) and 2 v + 1 (leave); outputs lead to one sink, over arcs with room for all.
+    All other arcs have room for one path. Arcs are sorted so that a search tries first what is near an output.
     """
     ends = set(problem.outputs.tolist())
     sink = 2 * problem.n_vertices
+    far = _steps(problem.n_vertices, _reverse(pairs), sorted(ends))
+    arcs: list[list[int]] = [[] for _ in range(sink + 1)]
+    for vertex in range(problem.n_vertices):
+        arcs[2 * vertex].append(sink if vertex in ends else 2 * vertex + 1)
+    for tail, head in sorted({*pairs}, key=lambda pair: (far[pair[1]] is None, far[pair[1]] or 0, pair)):
+        if tail not in ends:
+            arcs[2 * tail + 1].append(2 * head)
     counts = {}
     for start in inputs:
-        room: dict[int, dict[int, int]] = {}
-        for vertex in {v for pair in pairs for v in pair} - {start}:
-            room.setdefault(2 * vertex, {})[sink if vertex in ends else 2 * vertex + 1] = most if vertex in ends else 1
-        for tail, head in pairs:
-            if head != start and tail not in ends:
-                room.setdefault(2 * tail + 1, {})[2 * head] = 1
+        used: dict[int, list[int]] = {}  # arcs of the paths, from head to tails
         counts[start] = 0
-        while counts[start] < most and _augment(room, 2 * start + 1, sink):
+        while counts[start] < min(most, len(arcs[2 * start + 1])) and _augment(arcs, used, start, sink):
             counts[start] += 1
     return counts
 
 
-def _augment(room: dict[int, dict[int, int]], start: int, end: int) -> bool:
-    came = {start: start}
-    queue = deque([start])
-    while queue and end not in came:
-        vertex = queue.popleft()
-        for head, left in room.get(vertex, {}).items():
-            if left > 0 and head not in came:
-                came[head] = vertex
-                queue.append(head)
-    if end not in came:
+def _augment(arcs: Sequence[Sequence[int]], used: dict[int, list[int]], start: int, sink: int) -> bool:
+    """Add a path from a vertex to the sink, over arcs that are not used and back over arcs that are."""
+    came = {2 * start + 1: -1, 2 * start: -1}
+    stack = [2 * start + 1]
+    while stack and sink not in came:
+        place = stack.pop()
+        free = [head for head in arcs[place] if head == sink or place not in used.get(head, ())]
+        for head in (*reversed(free), *used.get(place, ())):
+            if head not in came:
+                came[head] = place
+                stack.append(head)
+    if sink not in came:
         return False
-    while end != start:
-        tail = came[end]
-        room[tail][end] -= 1
-        back = room.setdefault(end, {})
-        back[tail] = back.get(tail, 0) + 1
-        end = tail
+    place = sink
+    while place != 2 * start + 1:
+        tail = came[place]
+        if place in used.get(tail, ()):
+            used[tail].remove(place)
+        else:
+            used.setdefault(place, []).append(tail)
+        place = tail
     return True
 
 

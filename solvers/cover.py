@@ -31,7 +31,7 @@ def tidy(problem: Problem | Roles, edges: IntVector) -> IntVector:
     kept, fed = _follow(problem, way_out)
     unfed = [output for output in problem.outputs.tolist() if not fed[output]]
     if unfed:
-        kept += _ears(problem, edges, fed, unfed)
+        kept += ears(problem, edges, fed, unfed)
     return np.unique(np.array(kept, dtype=np.int64))
 
 
@@ -68,8 +68,8 @@ def _follow(problem: Problem | Roles, way_out: list[int]) -> tuple[list[int], li
     return kept, fed
 
 
-def _ears(problem: Problem | Roles, edges: IntVector, fed: list[bool], unfed: list[int]) -> list[int]:
-    """Shortest paths from the fed vertices to the unfed outputs."""
+def ears(problem: Problem | Roles, edges: IntVector, fed: list[bool], unfed: list[int]) -> list[int]:
+    """Shortest paths from the fed vertices to the unfed outputs, as edges; their inner vertices are not fed before."""
     out_of = neighbours(problem.n_vertices, problem.sources[edges], np.arange(len(edges)))
     way_in = [-1] * problem.n_vertices
     seen = list(fed)

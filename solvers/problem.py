@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,11 @@ class Problem:
     def is_plain(self) -> bool:
         """Whether only edges cost and only covering is asked."""
         return self.rules.is_plain and not self.vertex_costs.any()
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether only covering is asked; vertices may cost, and inputs may be left out for a reward."""
+        return replace(self.rules, rewards={}).is_plain
 
 
 def _indices(values: Any, n_vertices: int, what: str) -> IntVector:

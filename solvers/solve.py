@@ -13,6 +13,7 @@ from solvers.clock import Clock
 from solvers.errors import ProblemError, SolverError
 from solvers.interrupt import NothingFound, hearing_interrupts
 from solvers.milp.solve import solve_milp
+from solvers.milp.united import united_routes
 from solvers.options import Options
 from solvers.problem import IntVector, Problem
 from solvers.reduce.costs import affordable_edges
@@ -55,10 +56,11 @@ def solve(
         smaller, factor = scaled_problem(smaller)
         if options.on_progress is not None:
             options = replace(options, on_progress=_rescaled(options.on_progress, factor, normal.constant))
+        start = united_routes(smaller, clock.share(0.5)) if smaller.rules.disjoint_routes else None
         if options.method == "milp" or problem.has_negative_costs:
-            solution = solve_milp(smaller, options, clock)
+            solution = solve_milp(smaller, options, clock, start=start)
         else:
-            solution = solve_steiner(smaller, options, clock)
+            solution = solve_steiner(smaller, options, clock, start=start)
     solution = _in_units(problem, solution, kept, factor, normal.constant, clock)
     if clock.interrupted:
         if solution.termination is Termination.NOTHING:

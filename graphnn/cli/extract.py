@@ -235,7 +235,7 @@ def check_certificate(
     path: Path, out: Path | None, objective: str, rules: RuleOptions, *, time_limit: float | None, force: bool
 ) -> None:
     """Refuse, before any work is done, a certificate that could not be made or written."""
-    if replace(rules, edge_cost=None, costs=None) != RuleOptions():
+    if replace(rules, edge_cost=None, costs=None, node_costs=None, rewards=None) != RuleOptions():
         raise OptionError("--certificate", str(path), "absent with options that change what a network has to respect")
     if time_limit == 0:
         raise OptionError("--certificate", str(path), "absent with --time-limit 0", do="making it takes time")

@@ -23,11 +23,12 @@ from graphnn.graph.prior import PriorGraph
 from solvers import certificate as proofs
 from solvers.certify import certify
 from solvers.clock import Clock
-from solvers.errors import CertificateError, SolverError
+from solvers.errors import CertificateError, ProblemError, SolverError
 
 FORMAT = "graphnn-certificate/1"
 SAME = Fraction(1, 10**9)  # where costs are no whole numbers, a bound so near the cost (relative) meets it
 CERTIFIED = ("min_edges", "given")
+PRICES = ("node_cost", "rewards")  # constraints that a certificate can speak of: they add to the cost, and ask nothing
 
 Exact = Annotated[str, Field(pattern=r"^[0-9]+(/[0-9]+)?$")]  # a whole number, or one over another
 
@@ -45,8 +46,11 @@ class CertificateFile(BaseModel):
     objective: Exact
     bound: Exact
     denominator: int
-    cuts: list[tuple[int | None, list[int]]]
+    cuts: list[tuple[int | None, list[int]] | tuple[int | None, list[int], list[int], list[int]]]
     nodes: list[dict[str, int | list[tuple[int, int]]]]
+    folded: bool = False
+    node_cost: dict[str, FiniteFloat] = Field(default_factory=dict)
+    rewards: dict[str, FiniteFloat] = Field(default_factory=dict)
     proof: dict[str, Any]
     versions: dict[str, str]
 
@@ -97,6 +101,8 @@ class Certificate:
         objective: Cost of the network that the certificate was made for, exact.
         bound: What is claimed to be proved, exact.
         proved_by: Cuts, their duals, and the tree of cases; see `solvers.certificate`.
+        node_cost: Cost of vertices by name; others cost nothing.
+        rewards: Of inputs that may be left out, by name.
         proof: How the run that found the network describes it, as in the network file; nothing rests on it.
         versions: Of what made the certificate.
     """
@@ -108,6 +114,8 @@ class Certificate:
     objective: Fraction
     bound: Fraction
     proved_by: proofs.Certificate
+    node_cost: Mapping[str, float] = field(default_factory=dict)
+    rewards: Mapping[str, float] = field(default_factory=dict)
     proof: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,6 +130,7 @@ class Certificate:
             "objective": str(self.objective),
             "bound": str(self.bound),
             **self.proved_by.to_dict(),
+            **{name: dict(getattr(self, name)) for name in PRICES if getattr(self, name)},
             "proof": dict(self.proof),
             "versions": dict(self.versions),
         }
@@ -148,7 +157,7 @@ class Certificate:
         """
         try:
             file = CertificateFile.model_validate_json(text)
-            parts = proofs.Certificate.from_dict(file.model_dump(include={"denominator", "cuts", "nodes"}))
+            parts = proofs.Certificate.from_dict(file.model_dump(include={"denominator", "cuts", "nodes", "folded"}))
             objective, bound = Fraction(file.objective), Fraction(file.bound)
         except ValidationError as error:
             first = error.errors()[0]
@@ -165,6 +174,8 @@ class Certificate:
             objective=objective,
             bound=bound,
             proved_by=parts,
+            node_cost=file.node_cost,
+            rewards=file.rewards,
             proof=file.proof,
             versions=file.versions,
         )
@@ -190,7 +201,8 @@ def certify_dag(
 
     Args:
         graph: The prior network that `dag` was extracted from.
-        dag: A network with objective "min_edges", or one that you gave roles yourself.
+        dag: A network with objective "min_edges", or one that you gave roles yourself; of constraints it may have costs
+            of vertices and rewards.
         edge_cost: Cost of each edge of `graph`, as it was given to `extract_dag`; None: 1 each.
         time_limit_s: Wall clock in seconds, > 0; what is proved by then is returned.
         seed: Of the engine.
@@ -214,16 +226,16 @@ def certify_dag(
         raise OptionError(
             "objective", dag.proof.objective_name, "'min_edges'", do="a certificate is about least cost; leave it out"
         )
-    if dag.proof.details.get("constraints"):
-        raise OptionError(
-            "constraints", sorted(dag.proof.details["constraints"]), "none", do="leave the certificate out"
-        )
+    constraints = Constraints.from_dict(dag.proof.details.get("constraints", {}))
+    if _further(constraints):
+        known = f"none but {' and '.join(PRICES)}"
+        raise OptionError("constraints", _further(constraints), known, do="leave the certificate out")
     if time_limit_s is not None and not time_limit_s > 0:
         raise OptionError("time_limit_s", time_limit_s, "a number of seconds > 0, or None for no limit")
     cost = None if edge_cost is None else check_cost(edge_cost, n_edges=graph.n_edges)
     if not _same_costs(graph, dag, cost):
         raise OptionError("edge_cost", "other costs", "the costs that the network was extracted with")
-    problem = encode(graph, dag.inputs, dag.outputs, cost)
+    problem = encode(graph, _asked(graph, dag, constraints), dag.outputs, cost, constraints)
     objective = exact_cost(dag)
     try:
         parts = certify(problem, objective, clock=Clock(time_limit_s), seed=int(seed))
@@ -237,6 +249,8 @@ def certify_dag(
         objective=objective,
         bound=proofs.checked_bound(problem, parts),
         proved_by=parts,
+        node_cost=constraints.node_cost,
+        rewards=constraints.rewards,
         proof=dag.proof.to_dict(),
         versions={"graphnn": __version__},
     )
@@ -245,11 +259,12 @@ def certify_dag(
 def verify_certificate(graph: PriorGraph, dag: Dag, certificate: Certificate) -> CheckedBound:
     """Check, in exact arithmetic and without any solver, what a certificate proves about a network.
 
-    Rules, in order: `certificate problem` (only covering was asked of the network), `certificate network` (its
-    fingerprint is that of `graph`, as given or pruned to the network's inputs and outputs), `certificate roles` (inputs
-    and outputs are those of the network), `certificate cost` (costs agree on the network's edges, and none is
-    negative), `certificate objective` (the network costs what is stated), the rules of `solvers.certificate`
-    (`certificate cut`, `certificate node`, ...), `certificate bound` (what is proved is what is stated).
+    Rules, in order: `certificate problem` (nothing was asked of the network but covering, at what costs and rewards),
+    `certificate network` (its fingerprint is that of `graph`, as given or pruned to the inputs that were asked for and
+    the outputs), `certificate roles` (inputs and outputs are those of the network), `certificate cost` (costs agree on
+    the network's edges, costs of vertices and rewards altogether, and no cost of an edge is negative), `certificate
+    objective` (the network costs what is stated), the rules of `solvers.certificate` (`certificate cut`, `certificate
+    node`, ...), `certificate bound` (what is proved is what is stated).
 
     Args:
         graph: The prior network, pruned or not.
@@ -262,11 +277,16 @@ def verify_certificate(graph: PriorGraph, dag: Dag, certificate: Certificate) ->
     Raises:
         VerificationError: The first rule that is broken.
     """
-    if dag.proof.details.get("constraints"):
+    try:
+        constraints = Constraints.from_dict(dag.proof.details.get("constraints", {}))
+    except FormatError as error:
+        raise VerificationError("constraints", str(error)) from error
+    if _further(constraints):
+        named = ", ".join(_further(constraints))
         raise VerificationError(
-            "certificate problem", "expected a network without further rules, got one that has some"
+            "certificate problem", f"expected a network without further rules, got one that has some ({named})"
         )
-    network = _network(graph, dag, certificate)
+    network = _network(graph, dag, certificate, constraints)
     if (certificate.inputs, certificate.outputs) != (dag.inputs, dag.outputs):
         raise VerificationError("certificate roles", "expected the inputs and outputs of the network, got others")
     try:
@@ -275,13 +295,20 @@ def verify_certificate(graph: PriorGraph, dag: Dag, certificate: Certificate) ->
         raise VerificationError("certificate cost", str(error)) from error
     if not _same_costs(network, dag, cost):
         raise VerificationError("certificate cost", "expected the costs of the network's edges, got others")
+    for name in PRICES:
+        if getattr(certificate, name) != getattr(constraints, name):
+            raise VerificationError("certificate cost", f"expected the {name} of the network, got others")
     objective = exact_cost(dag)
     if certificate.objective != objective:
         raise VerificationError(
             "certificate objective", f"expected {objective}, what the network costs, got {certificate.objective}"
         )
     try:
-        bound = proofs.checked_bound(encode(network, dag.inputs, dag.outputs, cost), certificate.proved_by)
+        asked = _asked(network, dag, constraints)
+        problem = encode(network, asked, dag.outputs, cost, constraints)
+        bound = proofs.checked_bound(problem, certificate.proved_by)
+    except ProblemError as error:
+        raise VerificationError("constraints", f"expected costs and rewards that can be: {error}") from error
     except CertificateError as error:
         raise VerificationError(f"certificate {error.rule}", str(error)) from error
     if bound != certificate.bound:
@@ -293,11 +320,22 @@ def verify_certificate(graph: PriorGraph, dag: Dag, certificate: Certificate) ->
     return CheckedBound(objective, bound, len(certificate.proved_by.cuts), certificate.proved_by.n_leaves)
 
 
-def _network(graph: PriorGraph, dag: Dag, certificate: Certificate) -> PriorGraph:
+def _further(constraints: Constraints) -> list[str]:
+    """Names of constraints that a certificate cannot speak of."""
+    return [name for name in constraints.to_dict() if name not in PRICES]
+
+
+def _asked(graph: PriorGraph, dag: Dag, constraints: Constraints) -> list[str]:
+    """Inputs of the problem: those of the network, and those that it leaves out for their reward."""
+    optional = [name for name in constraints.rewards if name in graph and name not in dag.outputs]
+    return sorted({*dag.inputs, *optional})
+
+
+def _network(graph: PriorGraph, dag: Dag, certificate: Certificate, constraints: Constraints) -> PriorGraph:
     if graph.fingerprint == certificate.graph:
         return graph
     try:
-        pruned = graph.prune(dag.inputs, dag.outputs)
+        pruned = graph.prune(_asked(graph, dag, constraints), dag.outputs)
     except NoNetworkError as error:
         raise VerificationError("certificate network", str(error)) from error
     if pruned.fingerprint != certificate.graph:

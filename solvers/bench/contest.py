@@ -6,28 +6,21 @@ included, loading of packages not), and a grace period to write their answer dow
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from solvers.bench import exchange
 from solvers.bench.answer import FAILED, NOT_INSTALLED, TIME_OUT, Answer, Row, judged
 from solvers.bench.instances import Instance
+from solvers.bench.program import environment, rival_command, run_program
 from solvers.errors import ProblemError
 from solvers.problem import Problem
 
 GRACE_S = 30.0  # at least; for loading packages before the clock starts, and for writing an answer after it has ended
 CORNETO, STEINERPY = "GRAPHNN_CORNETO_PYTHON", "GRAPHNN_STEINERPY_PYTHON"
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-RIVALS = PACKAGE_ROOT / "benchmarks" / "rivals"  # of a checkout; a wheel does not hold it
 
 
 @dataclass(frozen=True)
@@ -81,17 +74,10 @@ def contestant(name: str, *, pythons: dict[str, str] | None = None, rivals: Path
     if name not in RIVAL:
         raise ProblemError(f"expected a contestant among {', '.join(NAMES)}, got {name!r}")
     file, variable, options = RIVAL[name]
-    program = (rivals or RIVALS) / file
-    python = (pythons or {}).get(variable) or os.environ.get(variable, "")
-    if not python:
-        return Contestant(name, absent=f"set {variable} to a Python that has it")
-    found = shutil.which(python)
-    if found is None:
-        return Contestant(name, absent=f"there is no program {Path(python).name} where {variable} or its option says")
-    if not program.is_file():
-        return Contestant(name, absent=f"there is no {program.name} in {program.parent.name}; name its folder")
-    # Absolute, as it runs elsewhere; links are kept, as they are what makes a virtual environment.
-    return Contestant(name, (os.path.abspath(found), str(program.resolve())), options)
+    command = rival_command(file, variable, python=(pythons or {}).get(variable, ""), rivals=rivals)
+    if isinstance(command, str):
+        return Contestant(name, absent=command)
+    return Contestant(name, command, options)
 
 
 def contest(
@@ -136,57 +122,13 @@ def run(
         words = [*entrant.command, "problem.npz", "answer.json", "--limit", f"{limit_s:g}", "--seed", str(seed)]
         for option in entrant.options:
             words += ["--option", option]
-        with (folder / "said.txt").open("wb") as said:
-            try:
-                code = _wait(words, folder, said, seconds=limit_s + grace_s, environment=_environment(entrant))
-            except OSError as error:
-                return Answer(NOT_INSTALLED, message=f"cannot be started ({error.strerror})")
+        variables = environment(is_own=entrant.is_own)
+        try:
+            code, last = run_program(words, folder, seconds=limit_s + grace_s, environment=variables)
+        except OSError as error:
+            return Answer(NOT_INSTALLED, message=f"cannot be started ({error.strerror})")
         if code is None:
             return Answer(TIME_OUT, message=f"stopped {grace_s:g} s after the limit", seconds=limit_s + grace_s)
         if not (folder / "answer.json").exists():
-            return Answer(FAILED, message=f"exit code {code}: {_last_line(folder / 'said.txt')}")
+            return Answer(FAILED, message=f"exit code {code}: {last}")
         return exchange.read_answer(folder / "answer.json")
-
-
-def _environment(entrant: Contestant) -> dict[str, str]:
-    """Variables for the program: with our packages for our own, without any of ours for a rival."""
-    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    if entrant.is_own:
-        paths = (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", ""))
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return variables
-
-
-def _wait(
-    words: Sequence[str], folder: Path, said: IO[bytes], *, seconds: float, environment: dict[str, str]
-) -> int | None:
-    """Run a program to its end; None if it had to be stopped. Its own children are stopped with it, always."""
-    process = subprocess.Popen(
-        words,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=said,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a program and what it started: they are one process group."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1][:200] if lines else "it said nothing"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from solvers.arrays import neighbours, reachable
 from solvers.milp.columns import Columns, Rows
-from solvers.milp.routes import available_routes
 from solvers.problem import FloatVector, IntVector, Problem
 
 
-def extra_rows(problem: Problem, columns: Columns) -> list[Rows]:
-    """The rows of all rules that the problem has."""
+def extra_rows(problem: Problem, columns: Columns, routes: Mapping[int, int]) -> list[Rows]:
+    """The rows of all rules that the problem has; `routes` are those that inputs must have, where they are disjoint."""
     rules = problem.rules
     blocks = []
     if columns.used:
@@ -22,7 +23,7 @@ def extra_rows(problem: Problem, columns: Columns) -> list[Rows]:
         span = np.full(problem.n_edges, rules.max_depth + 1.0)
         blocks.append(order_rows(problem, np.arange(problem.n_edges), span, columns.order))
     if rules.min_routes > 1:
-        blocks.append(_route_rows(problem, columns, rules.min_routes))
+        blocks.append(_route_rows(problem, columns, routes))
     if rules.signs is not None:
         blocks.append(_state_rows(problem, columns, np.array(rules.signs)))
     if rules.excluded:
@@ -116,10 +117,9 @@ def regulators(problem: Problem) -> dict[int, list[tuple[int, IntVector]]]:
     return found
 
 
-def _route_rows(problem: Problem, columns: Columns, least: int) -> Rows:
+def _route_rows(problem: Problem, columns: Columns, routes: Mapping[int, int]) -> Rows:
     """Regulators; with disjoint routes these rows are necessary, and cuts are added where they are not enough."""
-    writer = _Writer()
-    routes = available_routes(problem) if problem.rules.disjoint_routes else {}
+    writer, least = _Writer(), problem.rules.min_routes
     for vertex, followers in regulators(problem).items():
         terms = {columns.bundles.get((vertex, head), int(edges[0])): 1.0 for head, edges in followers}
         need = float(routes.get(vertex, min(least, len(followers))))

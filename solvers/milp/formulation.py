@@ -34,16 +34,18 @@ edges into them. `needs_order` decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from solvers.arrays import neighbours, strong_components
 from solvers.backends.base import MixedIntegerProgram
+from solvers.clock import Clock
 from solvers.milp.columns import Columns, Rows, make_columns
 from solvers.milp.extras import extra_rows, order_rows
+from solvers.milp.routes import available_routes
 from solvers.problem import BoolVector, FloatVector, IntVector, Problem
 from solvers.rules import Sample
 
@@ -56,16 +58,19 @@ class Wants:
         order: The order of the vertices, where a cheapest cover may be cyclic.
         use: Edges that are chosen only if a unit of flow runs through them, since idle ones could be chosen.
         local: Rows that only make it faster.
+        routes: Disjoint routes that each input must have; empty where routes need not be disjoint.
     """
 
     order: bool
     use: IntVector
     local: bool = True
+    routes: Mapping[int, int] = field(default_factory=dict)
 
 
-def wants(problem: Problem) -> Wants:
-    """What a problem needs."""
-    return Wants(order=needs_order(problem), use=edges_to_use(problem))
+def wants(problem: Problem, clock: Clock | None = None) -> Wants:
+    """What a problem needs; when the clock expires, a little less."""
+    routes = available_routes(problem, clock) if problem.rules.disjoint_routes else {}
+    return Wants(order=needs_order(problem), use=edges_to_use(problem), routes=routes)
 
 
 def needs_order(problem: Problem) -> bool:
@@ -130,7 +135,7 @@ def acyclic_flow(problem: Problem, wants: Wants) -> tuple[MixedIntegerProgram, C
         inner, size = inner_edges(problem)
         upper[columns.order : columns.order + problem.n_vertices] = np.maximum(size - 1.0, 0.0)
         blocks.append(order_rows(problem, np.flatnonzero(inner), size[problem.sources].astype(float), columns.order))
-    blocks += extra_rows(problem, columns)
+    blocks += extra_rows(problem, columns, wants.routes)
     if wants.local:
         blocks += [_local_rows(problem, into=True), _local_rows(problem, into=False), _cover_rows(problem, columns)]
         if _is_tree(problem, wants):

@@ -43,7 +43,7 @@ def solve_milp(
         InfeasibleProblem: The engine proved that no network obeys the rules.
     """
     engine = registry.backend(options.backend)
-    asked = wants(problem)
+    asked = wants(problem, clock)
     if order:
         asked = replace(asked, order=True)
     program, columns = acyclic_flow(problem, asked)
@@ -61,7 +61,9 @@ def solve_milp(
             raise InfeasibleProblem((), (), reason=f"under the rules (proved by {result.engine})")
         best.offer(result.x)
         bound = max(best.bound, tight_bound(problem, result.bound + constant))
-        cuts = [] if result.x is None or clock.expired else missing_routes(problem, columns, result.x, clock)
+        if result.x is None or clock.expired:
+            break
+        cuts = missing_routes(problem, columns, asked.routes, result.x, clock)
         if not cuts or meets(best.objective, bound):
             break
         best.bound, n_cuts = bound, n_cuts + len(cuts)

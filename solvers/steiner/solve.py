@@ -38,7 +38,7 @@ class _Joined:
     details: dict[str, Any]
 
 
-def solve_steiner(problem: Problem, options: Options, clock: Clock) -> Solution:
+def solve_steiner(problem: Problem, options: Options, clock: Clock, *, start: IntVector | None = None) -> Solution:
     """Bound the problem by relaxations that only ask for ways, from the smallest to the whole; then see to the rest.
 
     1. Join every input to some output (one root); with one output and no further rules that is the problem itself.
@@ -54,15 +54,15 @@ def solve_steiner(problem: Problem, options: Options, clock: Clock) -> Solution:
         problem: Normal (`solvers.reduce.normal`), costs >= 0.
         options: `seed`, `backend` (for the program) and `on_progress` are used.
         clock: Time left.
+        start: Edges of a network, if one is known; it need not obey the rules.
     """
-    folded = _folded(problem)
+    folded, best = _folded(problem), _Best(problem)
+    if start is not None:
+        best.offer(start)
     if folded is not None:
-        best = _Best(problem)
         best.join(folded, options, clock)
         if best.is_proved or len(problem.outputs) == 1 or clock.expired:
             return best.solution(clock)
-    else:
-        best = _Best(problem)
     for settle_leaves in (True, False):
         settled_all = best.answer(options, clock, settle_leaves=settle_leaves)
         if best.is_proved or clock.expired or settled_all:

@@ -164,6 +164,94 @@ def test_a_network_of_further_rules_has_no_certificate():
         gn.verify_certificate(GRAPH, ruled, CERTIFICATE)
 
 
+# -- costs of vertices, and rewards ---------------------------------------------------------------------------------
+
+PRICED = {"node_cost": {"h": 2.0, "g": 3.5, "y": 1.0}, "rewards": {"x": 1.5, "w": 20.0}}
+
+
+def priced() -> tuple[gn.Dag, gn.Certificate]:
+    """A network and its certificate."""
+    dag = gn.extract_dag(GRAPH, ["x", "w"], ["y"], **PRICED)
+    return dag, gn.certify_dag(GRAPH, dag)
+
+
+def test_every_drawn_network_is_proved_with_vertex_costs_and_rewards():
+    draw = np.random.default_rng(6)
+    left_out = 0
+    for case in cases(40, seed=52):
+        vertices = {name: float(draw.integers(0, 4)) for name in case.graph.nodes}
+        real = {name: float(draw.uniform(0, 4)) for name in case.graph.nodes}
+        rewards = {name: float(draw.integers(0, 5)) for name in case.inputs}
+        for rules in ({"node_cost": vertices}, {"rewards": rewards}, {"node_cost": real, "rewards": rewards}):
+            dag = gn.extract_dag(case.graph, case.inputs, case.outputs, **rules)
+            certificate = gn.Certificate.from_json(gn.certify_dag(case.graph, dag).to_json())
+            checked = gn.verify_certificate(case.graph, dag, certificate)
+            assert checked.is_minimal
+            assert float(checked.objective) == pytest.approx(dag.proof.objective)
+            left_out += bool(dag.proof.details.get("inputs_not_taken"))
+    assert left_out > 10
+
+
+def test_an_input_left_out_counts_where_the_network_is_pruned_again():
+    dag = gn.extract_dag(WHOLE, ["x", "w", "u"], ["y"], node_cost={"h": 5.0}, rewards={"x": 30.0, "u": 0.25})
+    assert dag.proof.details["inputs_not_taken"] == ["u"]
+    pruned = WHOLE.prune(["x", "w", "u"], ["y"])
+    for graph in (WHOLE, pruned):
+        assert gn.verify_certificate(WHOLE, dag, gn.certify_dag(graph, dag)).is_minimal
+
+
+def test_other_prices_than_the_networks_are_refused():
+    dag, certificate = priced()
+    assert gn.verify_certificate(GRAPH, dag, certificate).is_minimal
+    for name in PRICED:
+        for other in ({}, {**PRICED[name], "w": 3.0}):
+            with pytest.raises(VerificationError, match=name) as caught:
+                gn.verify_certificate(GRAPH, dag, replace(certificate, **{name: other}))
+            assert caught.value.rule == "certificate cost"
+    bare = replace(dag, proof=replace(dag.proof, details={}))
+    with pytest.raises(VerificationError, match="certificate cost"):
+        gn.verify_certificate(GRAPH, bare, certificate)
+
+
+def test_tampering_with_elements_is_refused():
+    dag, certificate = priced()
+    parts = certificate.proved_by
+    where, cut = next((at, cut) for at, cut in enumerate(parts.cuts) if cut.left_out)
+    for less in (
+        replace(cut, left_out=()),
+        replace(cut, edges=()),
+        replace(cut, left_out=(0,)),
+        replace(cut, vertices=(99,)),
+    ):
+        cuts = (*parts.cuts[:where], less, *parts.cuts[where + 1 :])
+        with pytest.raises(VerificationError, match=f"certificate cut: cut {where}"):
+            gn.verify_certificate(GRAPH, dag, replace(certificate, proved_by=replace(parts, cuts=cuts)))
+    with pytest.raises(VerificationError, match="certificate bound"):
+        gn.verify_certificate(GRAPH, dag, replace(certificate, proved_by=replace(parts, folded=False)))
+
+
+def test_a_certificate_of_the_first_format_is_read_and_holds():
+    """As it was written when only edges cost."""
+    stored = {
+        "format": "graphnn-certificate/1",
+        "graph": "830526cb797d1d6f635f509f1f6f692676c5e15c8b65ac388f6a74c345968124",
+        "inputs": ["w", "x"],
+        "outputs": ["y"],
+        "edge_cost": None,
+        "objective": "3",
+        "bound": "3",
+        "denominator": 1,
+        "cuts": [[2, [2, 3]], [2, [4]], [3, [5, 6]]],
+        "nodes": [{"leaf": [[0, 1], [1, 1], [2, 1]]}],
+        "proof": {},
+        "versions": {"graphnn": "0.1.0"},
+    }
+    read = gn.Certificate.from_json(json.dumps(stored))
+    assert gn.verify_certificate(GRAPH, DAG, read).is_minimal
+    assert read.to_dict() == stored
+    assert {**CERTIFICATE.to_dict(), "proof": {}, "versions": stored["versions"]} == stored
+
+
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +295,12 @@ def test_equal_certificates_have_equal_bytes():
         {"nodes": [{}]},
         {"edge_cost": [float("inf")]},
         {"inputs": "x"},
+        {"cuts": [[0, [0], [1]]]},
+        {"cuts": [[0, [0], [1], [2.5]]]},
+        {"folded": "yes"},
+        {"node_cost": {"h": "1"}},
+        {"node_cost": [1.0]},
+        {"rewards": {"x": float("nan")}},
     ],
     ids=str,
 )
@@ -263,3 +357,32 @@ def test_a_real_network_with_real_costs_is_proved_to_the_last_digits():
     checked = gn.verify_certificate(pruned, dag, gn.certify_dag(pruned, dag, edge_cost=cost))
     assert checked.is_minimal
     assert 0 <= checked.objective - checked.bound < checked.objective * Fraction(1, 10**11)
+
+
+@pytest.mark.real_data
+def test_a_real_network_with_vertex_costs_and_rewards_is_proved():
+    graph = gn.read_sif(real_data("pkn/tcell_abc.sif.gz"))
+    genes = [name for name in graph.nodes if name.endswith("_gene")]
+    draw = np.random.default_rng(0)
+    for outputs in (["LCK"], ["LCK", "EGFR", "ZAP70", "MTOR", "SRC", "JAK1"]):
+        pruned = graph.prune(genes, outputs)
+        node_cost = dict(zip(pruned.nodes, draw.integers(0, 4, pruned.n_nodes).tolist(), strict=True))
+        dag = gn.extract_dag(pruned, genes, outputs, node_cost=node_cost)
+        certificate = gn.Certificate.from_json(gn.certify_dag(pruned, dag).to_json())
+        checked = gn.verify_certificate(graph, dag, certificate)
+        assert checked.is_minimal
+        assert checked.bound == dag.proof.bound
+        parts = certificate.proved_by
+        cuts = list(parts.cuts)
+        place = max(range(len(cuts)), key=lambda index: (not cuts[index].vertices, len(cuts[index].edges)))
+        cuts[place] = replace(cuts[place], edges=cuts[place].edges[::2])
+        forged = replace(certificate, proved_by=replace(parts, cuts=tuple(cuts)))
+        with pytest.raises(VerificationError, match=f"certificate cut: cut {place}"):
+            gn.verify_certificate(graph, dag, forged)
+    some = [name for name in genes if name in pruned][:400]
+    rewards = {name: float(draw.integers(0, 6)) for name in some[::2]}
+    pruned = graph.prune(some, ["LCK"])
+    dag = gn.extract_dag(pruned, some, ["LCK"], node_cost={"LCK": 2.0}, rewards=rewards)
+    checked = gn.verify_certificate(graph, dag, gn.certify_dag(pruned, dag))
+    assert checked.is_minimal
+    assert dag.proof.details["inputs_not_taken"]

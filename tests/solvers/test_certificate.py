@@ -181,9 +181,9 @@ def test_two_runs_give_the_same_certificate():
     assert certify(triples(), 17) == certify(triples(), 17)
 
 
-def test_only_plain_problems_have_certificates():
+def test_only_problems_of_covering_have_certificates():
     base = {"n_vertices": 3, "sources": [0, 1], "targets": [1, 2], "inputs": [0], "outputs": [2]}
-    for odd in ({"costs": [-1.0, 1.0]}, {"vertex_costs": [0.0, 1.0, 0.0]}, {"rules": Rules(forced_edges=(0,))}):
+    for odd in ({"costs": [-1.0, 1.0]}, {"vertex_costs": [0.0, -1.0, 0.0]}, {"rules": Rules(forced_edges=(0,))}):
         with pytest.raises(ProblemError):
             certify(Problem(**base, **odd), 2)
     with pytest.raises(CertificateError, match="problem"):
