@@ -6,7 +6,7 @@ DEMO_OUT ?= demo-report
 LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench bench-solvers wheel clean
+.PHONY: help demo test test-slow lint docs bench bench-solvers bench-training wheel clean
 
 help:
 	@echo "make demo       run the whole job on data that ship with the package, write $(DEMO_OUT)/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make docs       build the documentation into build/site"
 	@echo "make bench      time the main job on the real networks, where they are present"
 	@echo "make bench-solvers  the solver contest on real and drawn networks (hours; LIMIT=seconds each, default 120)"
+	@echo "make bench-training  the training benchmark on drawn and real networks, rivals where they are installed"
 	@echo "make wheel      build the wheel into dist/"
 	@echo "make clean      remove everything that make made"
 
@@ -61,6 +62,9 @@ $(VENV)/.bench-installed: $(BIN)/python pyproject.toml
 
 bench-solvers: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.solvers --limit $(LIMIT)
+
+bench-training: $(VENV)/.bench-installed
+	$(BIN)/python -m benchmarks.training --total
 
 wheel: $(VENV)/.test-installed
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -34,11 +34,17 @@ _HOME = {
     "align": "graphnn.compiler.model",
     "weights_frame": "graphnn.compiler.model",
     "bias_frame": "graphnn.compiler.model",
+    "sign_violations": "graphnn.compiler.model",
     "save_bundle": "graphnn.compiler.bundle",
     "load_bundle": "graphnn.compiler.bundle",
+    "read_bundle": "graphnn.compiler.bundle",
+    "Bundle": "graphnn.compiler.bundle",
     "TrainingOptions": "graphnn.evaluate.options",
     "Comparison": "graphnn.evaluate.compare",
     "compare": "graphnn.evaluate.compare",
+    "train": "graphnn.evaluate.train",
+    "Trained": "graphnn.evaluate.train",
+    "predict": "graphnn.evaluate.predict",
     "Cells": "graphnn.data.cells",
     "read_cells": "graphnn.data.read",
     "read_labels": "graphnn.data.labels",
@@ -48,6 +54,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Bundle",
     "Cells",
     "Certificate",
     "CheckedBound",
@@ -60,6 +67,7 @@ __all__ = [
     "Proof",
     "SampleNetworks",
     "SimulationOptions",
+    "Trained",
     "TrainingOptions",
     "__version__",
     "align",
@@ -74,12 +82,16 @@ __all__ = [
     "load_bundle",
     "plan_layers",
     "plan_of",
+    "predict",
+    "read_bundle",
     "read_cells",
     "read_edge_table",
     "read_labels",
     "read_sif",
     "save_bundle",
+    "sign_violations",
     "simulate_cells",
+    "train",
     "verify_certificate",
     "verify_dag",
     "weights_frame",
@@ -99,8 +111,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from graphnn.compiler.bundle import load_bundle, save_bundle
-    from graphnn.compiler.model import align, bias_frame, compile_network, plan_of, weights_frame
+    from graphnn.compiler.bundle import Bundle, load_bundle, read_bundle, save_bundle
+    from graphnn.compiler.model import align, bias_frame, compile_network, plan_of, sign_violations, weights_frame
     from graphnn.compiler.options import NetworkOptions
     from graphnn.compiler.plan import LayerPlan, plan_layers
     from graphnn.data.cells import Cells
@@ -110,6 +122,8 @@ if TYPE_CHECKING:
     from graphnn.errors import GraphnnError
     from graphnn.evaluate.compare import Comparison, compare
     from graphnn.evaluate.options import TrainingOptions
+    from graphnn.evaluate.predict import predict
+    from graphnn.evaluate.train import Trained, train
     from graphnn.extract.alternatives import extract_alternatives
     from graphnn.extract.certificate import Certificate, CheckedBound, certify_dag, verify_certificate
     from graphnn.extract.dag import Dag, Proof

@@ -204,6 +204,20 @@ class MismatchError(GraphnnError, ValueError):
         return _rebuild, (type(self), self.args, {"expected": self.expected, "got": self.got})
 
 
+class BatchMemoryError(GraphnnError, MemoryError):
+    """A batch does not fit in memory; `batch_size` is what was tried."""
+
+    def __init__(self, batch_size: int, reason: str) -> None:
+        self.batch_size, self.reason = batch_size, reason
+        super().__init__(
+            f"expected a batch of {batch_size:,} cells to fit in memory, but it does not ({reason}); "
+            "use a smaller batch_size (--batch-size)"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.batch_size, self.reason)
+
+
 class MissingPackageError(GraphnnError, ImportError):
     """An optional package is needed; `package` and `extra` say which and how to get it."""
 

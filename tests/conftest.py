@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+os.environ["GRAPHNN_CACHE"] = "off"  # no test depends on what another run compiled, nor writes to the user's folder
 
 settings.register_profile(
     "ci",

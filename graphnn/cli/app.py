@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from graphnn import __version__
-from graphnn.cli.bench import bench
+from graphnn.cli.bench import bench_solvers
+from graphnn.cli.bench_training import bench_training
 from graphnn.cli.check import check
 from graphnn.cli.compare import compare
 from graphnn.cli.compile import compile_
 from graphnn.cli.demo import demo
 from graphnn.cli.extract import extract
+from graphnn.cli.predict import predict
 from graphnn.cli.prune import prune
 from graphnn.cli.report import report
+from graphnn.cli.train import train
 from graphnn.cli.verify import verify
 
 app = typer.Typer(
@@ -32,9 +35,16 @@ app.command()(prune)
 app.command()(extract)
 app.command()(verify)
 app.command(name="compile")(compile_)
+app.command()(train)
+app.command()(predict)
 app.command()(compare)
 app.command()(report)
-app.command()(bench)
+bench = typer.Typer(
+    name="bench", no_args_is_help=True, rich_markup_mode=None, help="Measure solvers, or training, against others."
+)
+bench.command(name="solvers")(bench_solvers)
+bench.command(name="training")(bench_training)
+app.add_typer(bench)
 
 
 def _version(wanted: bool) -> None:

@@ -39,13 +39,11 @@ from solvers.bench.instances import FAMILIES, Instance, from_stp, quick
 from solvers.bench.record import json_bytes, record
 from solvers.bench.steinlib import StpError
 
-SUBJECTS = ("solvers",)
 FILES = ("results.json", "table.csv", "profile.svg")
 
 
 @verb
-def bench(
-    subject: Annotated[str, typer.Argument(help="What to measure: solvers.")],
+def bench_solvers(
     limit: Annotated[float, typer.Option(help="Seconds for each instance and contestant.")] = 60.0,
     family: Annotated[list[str] | None, typer.Option(help="All instances of a family; repeatable.")] = None,
     contestants: Annotated[list[str] | None, typer.Option("--contestant", help="Who takes part; repeatable.")] = None,
@@ -74,8 +72,6 @@ def bench(
 
     Without --family, --stp and --network: the smallest instance of each family. Ctrl-C keeps what was measured.
     """
-    if subject not in SUBJECTS:
-        raise OptionError("the subject", subject, f"one of {', '.join(SUBJECTS)}", do=_hint(subject, SUBJECTS))
     if not 0 < limit < math.inf:
         raise OptionError("--limit", limit, "a number of seconds > 0")
     screen = console(quiet=quiet)
@@ -84,7 +80,7 @@ def bench(
         contestants or DEFAULT, {key: str(path) for key, path in pythons.items() if path}, rivals
     )
     if out is not None:
-        check_folder(out, force=force)
+        check_folder(out, FILES, force=force)
     instances = chosen_instances(family or (), stp or (), seed=seed, nothing_else=network is None)
     if network is not None:
         if outputs is None:
@@ -114,12 +110,17 @@ def chosen_contestants(names: Sequence[str], pythons: dict[str, str], rivals: Pa
     Raises:
         OptionError: A name is none of ours, or the folder of the rivals is none.
     """
-    if rivals is not None and not rivals.is_dir():
-        raise OptionError("--rivals", str(rivals), "a folder", do="it is benchmarks/rivals of a checkout")
+    check_rivals(rivals)
     for name in names:
         if name not in NAMES:
             raise OptionError("--contestant", name, f"one of {', '.join(NAMES)}", do=_hint(name, NAMES))
     return [contestant(name, pythons=pythons, rivals=rivals) for name in dict.fromkeys(names)]
+
+
+def check_rivals(rivals: Path | None) -> None:
+    """Refuse a folder with the programs of the rivals that is none."""
+    if rivals is not None and not rivals.is_dir():
+        raise OptionError("--rivals", str(rivals), "a folder", do="it is benchmarks/rivals of a checkout")
 
 
 def chosen_instances(
@@ -179,12 +180,12 @@ def sentence(row: Row) -> str:
     )
 
 
-def check_folder(out: Path, *, force: bool) -> None:
+def check_folder(out: Path, files: Sequence[str], *, force: bool) -> None:
     """Refuse, before any work is done, a folder whose files must not be replaced."""
     if out.exists() and not out.is_dir():
         raise OptionError("--out", str(out), "a folder", do="it is a file; name another place")
     if out.is_dir():
-        for name in FILES:
+        for name in files:
             check_output(out / name, force=force)
     elif not out.parent.is_dir():
         raise MissingFileError(out.parent, what="a folder to write to")

@@ -49,13 +49,26 @@ Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy; the last 
 
 Task = Annotated[str, typer.Option(help="binary or regression.")]
 HiddenActivation = Annotated[str, typer.Option(help="Of hidden vertices.")]
+Activation = Annotated[
+    list[str] | None, typer.Option(help="NAME=tanh: of one hidden vertex, in place of the above; may be repeated.")
+]
+LevelActivation = Annotated[
+    list[str] | None, typer.Option(help="2=tanh: of the hidden vertices of one level, from 1; may be repeated.")
+]
+Units = Annotated[int, typer.Option(help="Columns of each hidden vertex.")]
 InputNormalization = Annotated[bool, typer.Option("--input-normalization", help="Batch-normalise inputs.")]
-Dropout = Annotated[float, typer.Option(help="Fraction dropped in training.")]
+InputDropout = Annotated[float, typer.Option(help="Fraction of the input values dropped in training.")]
+Dropout = Annotated[float, typer.Option(help="Fraction dropped in training, further up.")]
 DropoutOn = Annotated[str, typer.Option(help="edges or nodes.")]
+AdaptiveDropout = Annotated[bool, typer.Option("--adaptive-dropout", help="Drop less where little arrives.")]
 KernelL1 = Annotated[float, typer.Option(help="L1 penalty on edge weights.")]
 KernelL2 = Annotated[float, typer.Option(help="L2 penalty on edge weights.")]
 BiasL1 = Annotated[float, typer.Option(help="L1 penalty on biases.")]
 BiasL2 = Annotated[float, typer.Option(help="L2 penalty on biases.")]
+SignPolicy = Annotated[str, typer.Option(help="free, initialised, soft or hard: what an interaction means.")]
+SignPenalty = Annotated[float, typer.Option(help="Penalty on weights of the wrong sign, with soft.")]
+Kernel = Annotated[str, typer.Option(help="auto, edge or dense: how layers compute; the results are the same.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, mixed_float16 or mixed_bfloat16.")]
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -141,6 +154,26 @@ def choose_inputs(graph: PriorGraph, names: str | None, file: Path | None, suffi
             raise OptionError("--input-suffix", suffix, "the ending of at least one vertex", do="check the network")
         return chosen
     raise OptionError("inputs", None, "given", do="use --inputs a,b or --inputs-file FILE or --input-suffix _gene")
+
+
+def activations_of(names: list[str] | None, levels: list[str] | None) -> dict[str | int, str]:
+    """What `--activation` and `--level-activation` say, as `NetworkOptions` takes it.
+
+    Raises:
+        OptionError: An entry has no "=", a level is no number, or something is named twice.
+    """
+    found: dict[str | int, str] = {}
+    for option, entries in (("--activation", names or []), ("--level-activation", levels or [])):
+        for entry in entries:
+            name, _, activation = entry.rpartition("=")  # a name may hold "=", an activation does not
+            is_level = option == "--level-activation"
+            if not name or (is_level and not name.isdecimal()):
+                raise OptionError(option, entry, "LEVEL=ACTIVATION, e.g. 2=tanh" if is_level else "NAME=ACTIVATION")
+            of = int(name) if is_level else name
+            if of in found:
+                raise OptionError(option, entry, f"given once for {name}")
+            found[of] = activation
+    return found
 
 
 def print_json(data: Mapping[str, Any]) -> None:

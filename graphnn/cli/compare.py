@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from graphnn.cli.cells import (
+    CellsFile,
+    CellsLayer,
+    Genome,
+    Label,
+    Labels,
+    Normalize,
+    check_label_source,
+    read_cells_and_labels,
+)
 from graphnn.cli.common import (
     LIMIT,
+    Activation,
+    AdaptiveDropout,
     BiasL1,
     BiasL2,
     Dropout,
     DropoutOn,
+    Dtype,
     Force,
     HiddenActivation,
+    InputDropout,
     InputNormalization,
     Inputs,
     InputsFile,
     InputSuffix,
     Json,
+    Kernel,
     KernelL1,
     KernelL2,
+    LevelActivation,
     Method,
     Network,
     Outputs,
     Quiet,
     Seed,
+    SignPenalty,
+    SignPolicy,
     Solver,
     Source,
     Target,
     Task,
     TimeLimit,
+    Units,
+    activations_of,
     choose_inputs,
     console,
     names_of,
@@ -42,12 +61,6 @@ from graphnn.cli.common import (
     verb,
 )
 from graphnn.cli.extract import check_time_limit
-from graphnn.errors import OptionError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from graphnn.data.cells import Cells
 
 
 @verb
@@ -55,18 +68,18 @@ def compare(
     context: typer.Context,
     network: Network,
     outputs: Outputs,
-    cells: Annotated[Path, typer.Option(help="Cells: 10x .h5, .h5ad, or a table with barcodes in the first column.")],
-    labels: Annotated[Path | None, typer.Option(help="Labels: table `barcode,<output>`.")] = None,
-    label: Annotated[str | None, typer.Option(help="Labels: column of obs in a .h5ad file.")] = None,
+    cells: CellsFile,
+    labels: Labels = None,
+    label: Label = None,
     inputs: Inputs = None,
     inputs_file: InputsFile = None,
     input_suffix: InputSuffix = None,
     source: Source = None,
     target: Target = None,
-    layer: Annotated[str | None, typer.Option(help="Layer of a .h5ad file.")] = None,
-    genome: Annotated[str | None, typer.Option(help="Genome of a 10x file that holds several.")] = None,
+    layer: CellsLayer = None,
+    genome: Genome = None,
     duplicates: Annotated[str, typer.Option(help="Genes given twice: max, sum, first or raise.")] = "max",
-    normalize: Annotated[str, typer.Option(help="auto (log-normalise whole numbers), log or none.")] = "auto",
+    normalize: Normalize = "auto",
     objective: Annotated[str, typer.Option(help="Compressed network: min_edges or shortest_paths.")] = "min_edges",
     full_objective: Annotated[str, typer.Option(help="Full network: shortest_paths or max_edges.")] = "shortest_paths",
     method: Method = "auto",
@@ -82,13 +95,22 @@ def compare(
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.005,
     scaling: Annotated[str, typer.Option(help="Of inputs: standard, max or none.")] = "standard",
     hidden_activation: HiddenActivation = "elu",
+    activation: Activation = None,
+    level_activation: LevelActivation = None,
+    units: Units = 1,
     input_normalization: InputNormalization = False,
+    input_dropout: InputDropout = 0.0,
     dropout: Dropout = 0.0,
     dropout_on: DropoutOn = "edges",
+    adaptive_dropout: AdaptiveDropout = False,
     kernel_l1: KernelL1 = 0.0,
     kernel_l2: KernelL2 = 0.0,
     bias_l1: BiasL1 = 0.0,
     bias_l2: BiasL2 = 0.0,
+    sign_policy: SignPolicy = "free",
+    sign_penalty: SignPenalty = 0.01,
+    kernel: Kernel = "auto",
+    dtype: Dtype = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the report and both networks.")] = Path("graphnn-report"),
     force: Force = False,
     json_: Json = False,
@@ -104,21 +126,28 @@ def compare(
     check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
     for chosen in (objective, full_objective):
         check_extraction(chosen, method="auto" if chosen == "max_edges" else method, solver=solver, seed=seed)
-    if (labels is None) == (label is None):
-        raise OptionError("labels", labels or label, "given once", do="use --labels FILE, or --label COLUMN with .h5ad")
+    check_label_source(labels, label)
     training = TrainingOptions(
         epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate, scaling=scaling
     )
     options = NetworkOptions(
         task=task,
         hidden_activation=hidden_activation,
+        activations=activations_of(activation, level_activation),
+        units=units,
         input_normalization=input_normalization,
+        input_dropout=input_dropout,
         dropout=dropout,
         dropout_on=dropout_on,
+        adaptive_dropout=adaptive_dropout,
         kernel_l1=kernel_l1,
         kernel_l2=kernel_l2,
         bias_l1=bias_l1,
         bias_l2=bias_l2,
+        sign_policy=sign_policy,
+        sign_penalty=sign_penalty,
+        kernel=kernel,
+        dtype=dtype,
     )
 
     # Options are right: now what takes longer to load.
@@ -146,7 +175,7 @@ def compare(
         training=training,
         network=options,
     )
-    table, truth = _cells_and_labels(
+    table, truth = read_cells_and_labels(
         cells, labels, label, job.outputs, layer=layer, genome=genome, duplicates=duplicates
     )
     screen.print(f"Read {cells.name}: {table.n_cells:,} cells, {table.n_genes:,} genes.")
@@ -166,24 +195,10 @@ def compare(
         print_json(payload)
     show(payload, screen)
     screen.print(f"Wrote {out / 'report.html'}, report.json and both networks.")
-    if any(dag.proof.termination == "limit" and dag.proof.objective_name == "min_edges" for dag in networks.values()):
+    if comparison.is_partial or any(
+        dag.proof.termination == "limit" and dag.proof.objective_name == "min_edges" for dag in networks.values()
+    ):
         raise typer.Exit(LIMIT)
-
-
-def _cells_and_labels(
-    path: Path, labels: Path | None, label: str | None, outputs: Sequence[str], **how: str | None
-) -> tuple[Cells, pd.DataFrame]:
-    from graphnn.data.labels import labels_from_anndata, read_labels
-    from graphnn.data.read import read_cells
-
-    if labels is not None:
-        return read_cells(path, **how), read_labels(labels)  # type: ignore[arg-type]
-    if path.suffix != ".h5ad":
-        raise OptionError("--label", label, "given with a .h5ad file only", do="use --labels FILE")
-    import anndata
-
-    table = read_cells(path, **how)  # type: ignore[arg-type]
-    return table, labels_from_anndata(anndata.read_h5ad(path, backed="r"), label or "", outputs=outputs)
 
 
 def _command(context: typer.Context) -> str:
@@ -191,8 +206,11 @@ def _command(context: typer.Context) -> str:
     words = ["graphnn", "compare"]
     for parameter in context.command.params:
         value = context.params[parameter.name or ""]
-        if parameter.name in ("out", "force", "quiet", "json_") or value is None or value == parameter.default:
+        if parameter.name in ("out", "force", "quiet", "json_") or value in (None, ()) or value == parameter.default:
             continue
         name = parameter.opts[0] if parameter.param_type_name == "option" else ""
+        if isinstance(value, (list, tuple)):  # an option that may be repeated
+            words += [word for item in value for word in (name, item)]
+            continue
         words += [name] if value is True else [*([name] if name else []), str(value)]
     return shlex.join(words)

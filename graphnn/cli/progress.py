@@ -31,7 +31,7 @@ def solver_line(screen: Console, objective: str) -> Iterator[Callable[[Any], Non
 
 @contextmanager
 def training_bar(screen: Console) -> Iterator[Callable[[TrainingProgress], None]]:
-    """A bar over all runs with network, fold, epoch and validation loss; gives the callback that feeds it."""
+    """A bar over all runs, and how the last one that spoke does on its validation cells; gives what feeds it."""
     columns = (
         TextColumn("training"),
         BarColumn(bar_width=30),
@@ -44,7 +44,10 @@ def training_bar(screen: Console) -> Iterator[Callable[[TrainingProgress], None]
         task = progress.add_task("training", total=None, what="compiling")
 
         def report(moment: TrainingProgress) -> None:
-            what = f"{moment.network} seed {moment.seed} fold {moment.fold} epoch {moment.epoch} loss {moment.loss:.4f}"
-            progress.update(task, completed=moment.run - 1, total=moment.n_runs, what=what)
+            where = f"{moment.network} seed {moment.seed} fold {moment.fold} epoch {moment.epoch}"
+            metric = "" if moment.metric is None else f", metric {moment.metric:.3f}"
+            progress.update(
+                task, completed=moment.n_done, total=moment.n_runs, what=f"{where} loss {moment.loss:.4f}{metric}"
+            )
 
         yield report

@@ -7,74 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from graphnn.compiler.wiring import ARRAYS, Wiring
 from graphnn.errors import FormatError
-from graphnn.graph.reach import IntVector
-
-_ARRAYS = ("input_columns", "source_level", "source_column", "target_column", "interaction")
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """One layer. Vertices are ordered hidden, outputs, fed inputs; edges by (source_level, target, source).
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Level(Wiring):
+    """One layer with names. Vertices are ordered hidden, outputs, fed inputs.
 
     Attributes:
         nodes: Names of the vertices, shape (n_nodes,), each of the three groups sorted.
-        n_hidden: How many of them are hidden.
-        n_outputs: How many of them are outputs.
-        n_fed: How many of them are inputs into which edges lead.
-        input_columns: Column of each fed input in the data, shape (n_fed,).
-        source_level: Block that each edge reads (0: the data), shape (n_edges,).
-        source_column: Column in that block, shape (n_edges,).
-        target_column: Column in `nodes`, shape (n_edges,).
-        interaction: 1, -1 or 0, shape (n_edges,).
 
     Raises:
         FormatError: Counts, lengths, ranges or order contradict each other.
     """
 
     nodes: tuple[str, ...]
-    n_hidden: int
-    n_outputs: int
-    n_fed: int
-    input_columns: IntVector
-    source_level: IntVector
-    source_column: IntVector
-    target_column: IntVector
-    interaction: IntVector
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
-            array = np.array(getattr(self, name), dtype=np.int64)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        super().__post_init__()
         reason = self._fault()
         if reason:
             raise FormatError(f"expected a consistent level, but {reason}; plan the network again")
-
-    @property
-    def arrays(self) -> tuple[IntVector, ...]:
-        """The index arrays, in the order of the fields."""
-        return tuple(getattr(self, name) for name in _ARRAYS)
-
-    @property
-    def n_nodes(self) -> int:
-        """Number of vertices, the width of the layer's result."""
-        return len(self.nodes)
-
-    @property
-    def n_edges(self) -> int:
-        """Number of edges into the level, the length of its kernel."""
-        return len(self.source_level)
-
-    @property
-    def n_biases(self) -> int:
-        """Hidden vertices and outputs: those with a bias."""
-        return self.n_hidden + self.n_outputs
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -85,25 +43,6 @@ class Level:
     def fed(self) -> tuple[str, ...]:
         """Names of the fed inputs in this level."""
         return self.nodes[self.n_biases :]
-
-    @cached_property
-    def blocks(self) -> tuple[int, ...]:
-        """The blocks that the level reads, ascending; with fed inputs the data (0) is among them."""
-        measured = {0} if self.n_fed else set()
-        return tuple(sorted({*self.source_level.tolist()} | measured))
-
-    @cached_property
-    def edges_of_block(self) -> dict[int, slice]:
-        """Where in the kernel the edges out of each block stand, ascending; without edges a block is absent."""
-        numbers, first = np.unique(self.source_level, return_index=True)
-        last = [*first.tolist()[1:], self.n_edges]
-        spans = zip(numbers.tolist(), first.tolist(), last, strict=True)
-        return {number: slice(start, stop) for number, start, stop in spans}
-
-    @cached_property
-    def fan_in(self) -> IntVector:
-        """Number of edges into each vertex, shape (n_nodes,)."""
-        return np.bincount(self.target_column, minlength=self.n_nodes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Level) and self.to_dict() == other.to_dict()
@@ -118,7 +57,7 @@ class Level:
             "n_hidden": self.n_hidden,
             "n_outputs": self.n_outputs,
             "n_fed": self.n_fed,
-            **{name: getattr(self, name).tolist() for name in _ARRAYS},
+            **{name: getattr(self, name).tolist() for name in ARRAYS},
         }
 
     @classmethod
@@ -131,7 +70,7 @@ class Level:
         names = [field.name for field in fields(cls)]
         if not isinstance(data, Mapping) or set(data) != set(names):
             raise FormatError(f"expected a level with the keys {', '.join(names)}, got {str(data)[:60]!r}")
-        for name in ("nodes", *_ARRAYS):
+        for name in ("nodes", *ARRAYS):
             kind = str if name == "nodes" else int
             if not isinstance(data[name], (list, tuple)) or any(type(value) is not kind for value in data[name]):
                 raise FormatError(f"expected {name} of a level to be a list of {kind.__name__}; write the plan again")
@@ -143,8 +82,8 @@ class Level:
     def _fault(self) -> str:
         """What contradicts what; empty where nothing does."""
         counts = (self.n_hidden, self.n_outputs, self.n_fed)
-        if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != self.n_nodes:
-            return f"{self.n_nodes} vertices are counted as {counts}"
+        if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != len(self.nodes):
+            return f"{len(self.nodes)} vertices are counted as {counts}"
         if any(not isinstance(name, str) or not name for name in self.nodes):
             return "a vertex has no name"
         if not self.n_edges or any(array.shape != (self.n_edges,) for array in self.arrays[1:]):

@@ -12,31 +12,34 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.layers import EdgeDense, InputNames, Readout
+from graphnn.compiler.layers import EdgeDense, InputDropout, InputNames, Readout
+from graphnn.compiler.lowering import edge_layers, half_precision, loss, optimizer
 from graphnn.compiler.options import NetworkOptions, check_seed
 from graphnn.compiler.plan import LayerPlan, plan_layers
-from graphnn.errors import DataError, FormatError, MismatchError, quoted
+from graphnn.errors import DataError, FormatError, MismatchError, OptionError, quoted
 from graphnn.extract.dag import Dag
 
-_OURS = (keras.layers.InputLayer, InputNames, keras.layers.BatchNormalization, EdgeDense, Readout)
+_OURS = (keras.layers.InputLayer, InputNames, keras.layers.BatchNormalization, InputDropout, EdgeDense, Readout)
 
 
 def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = None) -> keras.Model:
     """Build the Keras model of a network: one `EdgeDense` for each level, ready for `fit`.
 
     Laws: the model has `plan.n_parameters` trainable numbers, one for each edge and one for each vertex that is no
-    input; a level reads only the blocks out of which its edges lead.
+    input (`plan.count_parameters(units)` with several units); a level reads only the blocks out of which its edges
+    lead.
 
     Args:
         network: Acyclic network, or its plan. Columns of the data are its inputs, sorted; see `align`.
         options: How it computes; None: the defaults.
 
     Returns:
-        Compiled with Adam and the loss of the task (binary cross-entropy, or squared error). The names of vertices
-        are in the layers' configurations, never in layer names.
+        Compiled with Adam and the loss of the task (binary or categorical cross-entropy, or squared error). The names
+        of vertices are in the layers' configurations, never in layer names.
 
     Raises:
         VerificationError: A vertex is both input and output.
+        OptionError: `activations` names what the network does not have, or one output should tell several classes.
 
     Example:
         >>> from graphnn.graph.prior import PriorGraph
@@ -47,17 +50,19 @@ def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = N
     """
     plan = network if isinstance(network, LayerPlan) else plan_layers(network)
     options = options or NetworkOptions()
+    if options.task == "multiclass" and len(plan.outputs) < 2:
+        do = "use task='binary', or a network with one output for each class"
+        raise OptionError("task", options.task, "binary or regression for a network with one output", do=do)
+    around = "float32" if half_precision(options) else None  # data and outputs: what is lost there is lost for good
     data = keras.Input((len(plan.inputs),), name="data")
-    blocks = {0: InputNames(plan.inputs, name="input_names")(data)}
-    if options.input_normalization:
-        normalize = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9, name="input_normalization")
-        blocks[0] = normalize(blocks[0])
-    for number, layer in enumerate(_edge_layers(plan, options), start=1):
+    blocks = {0: _front(data, plan, options, around)}
+    for number, layer in enumerate(edge_layers(plan, options), start=1):
         blocks[number] = layer([blocks[block] for block in layer.level.blocks])
-    positions, columns, numbers = output_places(plan)
-    readout = Readout(plan.outputs, positions, columns, name="outputs")
+    positions, columns, numbers = output_places(plan, units=options.units)
+    head = "softmax" if options.output == "softmax" else "linear"
+    readout = Readout(plan.outputs, positions, columns, head=head, name="outputs", dtype=around)
     model = keras.Model(data, readout([blocks[number] for number in numbers]), name="graphnn")
-    model.compile(optimizer=keras.optimizers.Adam(name="adam"), loss=_loss(options))
+    model.compile(optimizer=optimizer(options), loss=loss(options))
     model.optimizer.build(model.trainable_variables)  # a model saved before training then loads without a warning
     return model
 
@@ -73,7 +78,9 @@ def plan_of(model: keras.Model) -> LayerPlan:
         plan = LayerPlan(names.names, readout.names, tuple(layer.level for layer in layers))
     except FormatError as error:
         raise MismatchError(f"expected the layers of one network, got layers that do not fit ({error})") from error
-    if (readout.blocks, readout.columns) != output_places(plan)[:2]:
+    if len({layer.units for layer in layers}) != 1:
+        raise MismatchError("expected layers with one number of units, got several; compile the network again")
+    if (readout.blocks, readout.columns) != output_places(plan, units=layers[0].units)[:2]:
         raise MismatchError("expected the outputs from where the network has them, got others; compile it again")
     return plan
 
@@ -123,26 +130,54 @@ def reset(model: keras.Model, seed: int) -> None:
 
 
 def weights_frame(model: keras.Model) -> pd.DataFrame:
-    """One row for each edge: source, target, interaction, weight; in the order of the plan's `edges()`."""
-    plan = plan_of(model)
-    edges = plan.edges()
-    layers = parts_of(model)[1]
-    return pd.DataFrame(
-        {
-            "source": [source for source, _ in edges],
-            "target": [target for _, target in edges],
-            "interaction": np.concatenate([level.interaction for level in plan.levels]),
-            "weight": np.concatenate([keras.ops.convert_to_numpy(layer.kernel) for layer in layers]),
+    """One row for each edge: source, target, interaction, weight; in the order of the plan's `edges()`.
+
+    With several units one row for each edge of units, in the order of the kernels, with the columns source_unit and
+    target_unit, from 1, behind source and target.
+    """
+    plan, layers = plan_of(model), parts_of(model)[1]
+    frames = []
+    for layer in layers:
+        names, columns = plan.level_edges(layer.number), layer.expansion()
+        edges = columns.edge.tolist()
+        found = {
+            "source": [names[edge][0] for edge in edges],
+            "source_unit": columns.source_unit + 1,
+            "target": [names[edge][1] for edge in edges],
+            "target_unit": columns.target_unit + 1,
+            "interaction": layer.wiring.interaction,
+            "weight": keras.ops.convert_to_numpy(layer.kernel),
         }
-    )
+        frames.append(pd.DataFrame(found))
+    frame = pd.concat(frames, ignore_index=True)
+    return frame if layers[0].units > 1 else frame.drop(columns=["source_unit", "target_unit"])
+
+
+def sign_violations(model: keras.Model) -> pd.DataFrame:
+    """The rows of `weights_frame` whose weight has the other sign than the interaction; their number is its length.
+
+    An interaction of 0 and a weight of 0 violate nothing. Under `sign_policy="hard"` there are none after a step.
+    """
+    frame = weights_frame(model)
+    return frame[frame["interaction"] * frame["weight"] < 0].reset_index(drop=True)
 
 
 def bias_frame(model: keras.Model) -> pd.DataFrame:
-    """One row for each vertex that is no input: node, bias; level by level."""
-    plan = plan_of(model)
-    biases = [keras.ops.convert_to_numpy(layer.bias) for layer in parts_of(model)[1] if layer.bias is not None]
-    nodes = [name for level in plan.levels for name in level.nodes[: level.n_biases]]
-    return pd.DataFrame({"node": nodes, "bias": np.concatenate(biases)})
+    """One row for each vertex that is no input: node, bias; level by level.
+
+    With several units one row for each unit, with the column node_unit, from 1, behind node.
+    """
+    layers = parts_of(model)[1]
+    plan_of(model)
+    frames = []
+    for layer in layers:
+        columns, n_biases = layer.expansion(), layer.wiring.n_biases
+        if n_biases:
+            nodes = [layer.level.nodes[column] for column in columns.node[:n_biases].tolist()]
+            bias = keras.ops.convert_to_numpy(layer.bias)
+            frames.append(pd.DataFrame({"node": nodes, "node_unit": columns.node_unit[:n_biases] + 1, "bias": bias}))
+    frame = pd.concat(frames, ignore_index=True)
+    return frame if layers[0].units > 1 else frame.drop(columns="node_unit")
 
 
 def columns_for(model: keras.Model) -> tuple[str, ...]:
@@ -197,44 +232,28 @@ def align(frame: pd.DataFrame, plan: LayerPlan) -> npt.NDArray[np.float32]:
     return values
 
 
-def _edge_layers(plan: LayerPlan, options: NetworkOptions) -> list[EdgeDense]:
-    return [
-        EdgeDense(
-            level,
-            number=number,
-            hidden_activation=options.hidden_activation,
-            output_activation=options.output,
-            dropout=options.dropout,
-            dropout_on=options.dropout_on,
-            seed=options.seed,
-            kernel_regularizer=_penalty(options.kernel_l1, options.kernel_l2),
-            bias_regularizer=_penalty(options.bias_l1, options.bias_l2),
-            name=f"level_{number}",
-        )
-        for number, level in enumerate(plan.levels, start=1)
-    ]
+def _front(data: Any, plan: LayerPlan, options: NetworkOptions, dtype: str | None) -> Any:
+    """Block 0: the data with their names, normalised and dropped as the options say."""
+    block = InputNames(plan.inputs, name="input_names", dtype=dtype)(data)
+    if options.input_normalization:
+        block = keras.layers.BatchNormalization(
+            center=False, scale=False, momentum=0.9, name="input_normalization", dtype=dtype
+        )(block)
+    if options.input_dropout:
+        block = InputDropout(options.input_dropout, seed=options.seed, name="input_dropout", dtype=dtype)(block)
+    return block
 
 
-def output_places(plan: LayerPlan) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
+def output_places(plan: LayerPlan, *, units: int) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
     """Where each output stands: position in the list of levels with outputs, column there; and that list."""
     place = {
-        name: (number, level.n_hidden + column)
+        name: (number, level.n_hidden * units + column)
         for number, level in enumerate(plan.levels, start=1)
         for column, name in enumerate(level.outputs)
     }
     numbers = sorted({number for number, _ in place.values()})
     positions = tuple(numbers.index(place[name][0]) for name in plan.outputs)
     return positions, tuple(place[name][1] for name in plan.outputs), numbers
-
-
-def _penalty(l1: float, l2: float) -> keras.Regularizer | None:
-    return keras.regularizers.L1L2(l1=l1, l2=l2) if l1 or l2 else None
-
-
-def _loss(options: NetworkOptions) -> keras.Loss:
-    if options.task == "regression":
-        return keras.losses.MeanSquaredError()
-    return keras.losses.BinaryCrossentropy(from_logits=options.output == "linear")
 
 
 def parts_of(model: keras.Model) -> tuple[InputNames, list[EdgeDense], Readout]:
@@ -265,6 +284,8 @@ def _start(model: keras.Model, seed: int) -> dict[int, npt.NDArray[np.generic]]:
     for layer in model.layers:
         if isinstance(layer, EdgeDense):
             values: list[Any] = [*layer.initial_weights(seed), *layer.initial_dropout_state(seed)]
+        elif isinstance(layer, InputDropout):
+            values = [*layer.initial_dropout_state(seed)]
         elif isinstance(layer, keras.layers.BatchNormalization):
             values = [np.zeros(layer.moving_mean.shape, np.float32), np.ones(layer.moving_variance.shape, np.float32)]
         else:

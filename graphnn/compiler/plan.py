@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnn.compiler.level import Level
+from graphnn.compiler.wiring import expand
 from graphnn.errors import FormatError, MismatchError, VerificationError, quoted
 from graphnn.extract.dag import Dag
 from graphnn.graph.order import longest_path_levels
@@ -69,6 +70,27 @@ class LayerPlan:
         """Edges and vertices that are no inputs: each edge has a weight, each such vertex a bias."""
         return self.n_edges + sum(level.n_biases for level in self.levels)
 
+    def count_parameters(self, units: int = 1) -> int:
+        """Trainable numbers with so many units in each hidden vertex: weights of edges of units, and biases of units.
+
+        With one unit this is `n_parameters`.
+        """
+        count = 0
+        for level in self.levels:
+            n_targets = np.where(level.target_column < level.n_hidden, units, 1)
+            for block, edges in level.edges_of_block.items():
+                n_sources = np.where(level.source_column[edges] < self._n_hidden(block), units, 1)
+                count += int((n_sources * n_targets[edges]).sum())
+            count += level.n_hidden * units + level.n_outputs
+        return count
+
+    def hidden_counts(self, number: int) -> tuple[int, ...]:
+        """Hidden vertices of each block that level `number` reads."""
+        return tuple(self._n_hidden(block) for block in self.levels[number - 1].blocks)
+
+    def _n_hidden(self, block: int) -> int:
+        return 0 if block == 0 else self.levels[block - 1].n_hidden
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over names, wiring and interactions: equal for equal plans, on every machine."""
@@ -98,26 +120,36 @@ class LayerPlan:
         """(source, target) of every edge: the kernels of all levels, one after the other."""
         return tuple(edge for number in range(1, self.depth + 1) for edge in self.level_edges(number))
 
-    def weights_by_level(self, trainable: Sequence[Array]) -> list[tuple[Array, Array | None]]:
+    def weights_by_level(self, trainable: Sequence[Array], *, units: int = 1) -> list[tuple[Array, Array | None]]:
         """Kernel and bias (None where a level has none) of each level, from a model's trainable arrays in its order.
 
         Args:
-            trainable: What `model.trainable_variables` holds: for each level its kernel, shape (n_edges,), then its
-                bias, shape (n_biases,).
+            trainable: What `model.trainable_variables` holds: for each level its kernel, then its bias.
+            units: Of each hidden vertex. With several, an edge gets the mean weight of its edges of units, and a vertex
+                the mean bias of its units.
+
+        Returns:
+            Shapes (n_edges,) and (n_biases,).
 
         Raises:
             MismatchError: They are too many or too few, or of other shapes.
         """
         waiting = iter(trainable)
-        found = [(next(waiting, None), next(waiting, None) if level.n_biases else None) for level in self.levels]
-        for (kernel, bias), level in zip(found, self.levels, strict=True):
+        found: list[tuple[Array, Array | None]] = []
+        for number, level in enumerate(self.levels, start=1):
+            kernel, bias = next(waiting, None), next(waiting, None) if level.n_biases else None
+            columns = expand(level, units=units, hidden_counts=self.hidden_counts(number))
             shapes = tuple(None if array is None else array.shape for array in (kernel, bias))
-            expected = ((level.n_edges,), (level.n_biases,) if level.n_biases else None)
-            if shapes != expected:
+            expected = ((columns.wiring.n_edges,), (columns.wiring.n_biases,) if level.n_biases else None)
+            if kernel is None or shapes != expected:
                 raise MismatchError(f"expected arrays of the shapes {expected}, got {shapes}; give those of this plan")
+            if units > 1:
+                kernel = _means(kernel, columns.edge)
+                bias = None if bias is None else _means(bias, columns.node[: len(bias)])
+            found.append((kernel, bias))
         if next(waiting, None) is not None:
             raise MismatchError("expected the arrays of the plan's levels, got more; give those of this plan")
-        return found  # type: ignore[return-value]
+        return found
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LayerPlan) and self.fingerprint == other.fingerprint
@@ -253,6 +285,11 @@ def describe_difference(expected: LayerPlan, got: LayerPlan) -> str:
     if not found and expected != got:
         found = ["interactions or the order of columns differ"]
     return "; ".join(found)
+
+
+def _means(values: Array, group: IntVector) -> Array:
+    """Mean of each group, which are numbered from 0."""
+    return (np.bincount(group, weights=values) / np.bincount(group)).astype(np.float32)
 
 
 def _columns(depth_of: IntVector, kind: IntVector) -> IntVector:

@@ -255,13 +255,23 @@ class Cells:
     # -- taking parts of it ----------------------------------------------------------------------------------
 
     def select(self, columns: Sequence[str]) -> FloatMatrix:
-        """The values of the named columns as a dense array; a sparse matrix is made dense after the selection only.
+        """The values of the named columns as a dense array; see `select_as_is`.
+
+        Returns:
+            New array of shape (n_cells, n_columns), float32, columns in the order named.
+        """
+        chosen = self.select_as_is(columns)
+        return chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
+
+    def select_as_is(self, columns: Sequence[str]) -> FloatMatrix | sp.csr_array:
+        """The values of the named columns; sparse where the matrix is.
 
         Args:
             columns: Gene names; one may be named twice.
 
         Returns:
-            New array of shape (n_cells, n_columns), float32, columns in the order named.
+            New array of shape (n_cells, n_columns), float32, columns in the order named; a CSR array has its indices
+            sorted.
 
         Raises:
             DataError: A name is no column, or a selected value is NaN or infinite; `names` lists the columns.
@@ -278,21 +288,15 @@ class Cells:
                 names=absent,
             )
         index = np.array([self.column[name] for name in wanted], dtype=np.int64)
-        part = self.matrix[:, index]
         with np.errstate(over="ignore"):  # beyond float32 is infinite, which is refused below
-            values = part.astype(np.float32).toarray() if self.is_sparse else part.astype(np.float32)
-        bad = ~np.isfinite(values)
+            chosen = self.matrix[:, index].astype(np.float32)
+        if self.is_sparse:
+            chosen = sp.csr_array(chosen)
+            chosen.sort_indices()
+        bad = ~np.isfinite(chosen.data if self.is_sparse else chosen)
         if bad.any():
-            row, at = (int(found[0]) for found in np.nonzero(bad))
-            names = tuple(dict.fromkeys(wanted[index] for index in np.flatnonzero(bad.any(axis=0)).tolist()))
-            cells = [self.barcodes[index] for index in np.flatnonzero(bad.any(axis=1)).tolist()]
-            raise DataError(
-                f"expected finite values, got {int(bad.sum()):,} NaN or infinite ones in columns {quoted(names)} of "
-                f"cells {quoted(cells)} (first: {wanted[at]!r} of {self.barcodes[row]!r}); impute them or drop the "
-                "columns or cells",
-                names=names,
-            )
-        return np.ascontiguousarray(values)
+            self._refuse(wanted, bad if not self.is_sparse else _where(chosen, bad))
+        return chosen if self.is_sparse else np.ascontiguousarray(chosen)
 
     def subset(self, barcodes: Sequence[str]) -> Cells:
         """The named cells, in the order named.
@@ -366,6 +370,17 @@ class Cells:
             np.log1p(values, out=values)
         empty = tuple(self.barcodes[index] for index in np.flatnonzero(sums == 0).tolist())
         return replace(self, matrix=values, normalization=Normalization(total=float(total), empty=empty))
+
+    def _refuse(self, wanted: Sequence[str], bad: npt.NDArray[np.bool_]) -> None:
+        row, at = (int(found[0]) for found in np.nonzero(bad))
+        names = tuple(dict.fromkeys(wanted[index] for index in np.flatnonzero(bad.any(axis=0)).tolist()))
+        cells = [self.barcodes[index] for index in np.flatnonzero(bad.any(axis=1)).tolist()]
+        raise DataError(
+            f"expected finite values, got {int(bad.sum()):,} NaN or infinite ones in columns {quoted(names)} of "
+            f"cells {quoted(cells)} (first: {wanted[at]!r} of {self.barcodes[row]!r}); impute them or drop the "
+            "columns or cells",
+            names=names,
+        )
 
     def _first(self, bad: Callable[[npt.NDArray[Any]], npt.NDArray[np.bool_]]) -> tuple[str, str] | None:
         """(cell, gene) of the first stored value that is bad, or None; implicit zeros are taken to be good."""
@@ -486,6 +501,11 @@ def _read_only(matrix: Matrix) -> Matrix:
     frozen = sp.csr_array(tuple(parts), shape=values.shape)
     frozen.has_canonical_format = True
     return frozen
+
+
+def _where(matrix: sp.csr_array, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Marks on the stored values of a sparse matrix as a dense matrix of marks."""
+    return sp.csr_array((marked, matrix.indices, matrix.indptr), shape=matrix.shape).toarray()
 
 
 def _row_sums(matrix: Matrix) -> FloatVector:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graphnn.compiler.lowering import check_activations, fitting_options
 from graphnn.compiler.model import compile_network
 from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import LayerPlan, plan_layers
-from graphnn.data.cells import Cells, as_cells
-from graphnn.data.labels import LabelledCells, check_binary, labels_from_anndata, match_labels
-from graphnn.errors import MismatchError, quoted
-from graphnn.evaluate.engine import Fit, Trainer
+from graphnn.data.cells import Cells
+from graphnn.data.labels import LabelledCells, check_binary
+from graphnn.errors import MismatchError, OptionError, quoted
+from graphnn.evaluate.engine import Epoch, Fit, Job, Table, Trainer, fit_all
 from graphnn.evaluate.metrics import measure, names_of
-from graphnn.evaluate.options import TrainingOptions
+from graphnn.evaluate.options import TrainingOptions, check_whole
+from graphnn.evaluate.prepare import input_columns, labelled_cells, notes_on_data
 from graphnn.evaluate.splits import Split, make_splits, strata_of
 from graphnn.evaluate.statistics import corrected_resampled_t
 from graphnn.extract.dag import Dag
@@ -34,15 +37,29 @@ NETWORKS = ("full", "compressed")
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """A moment of a comparison: which of `n_runs` runs it is (from 1), and the epoch just finished."""
+    """A moment of a comparison: the epoch that one of its runs has just finished. Several runs may be under way.
+
+    Attributes:
+        run: Which run, from 1.
+        n_runs: Of so many.
+        n_done: So many are done.
+        network: Its network.
+        seed: Its repeat.
+        fold: Its fold.
+        epoch: From 1.
+        loss: On the cells that early stopping watches.
+        metric: The task's leading metric on these cells; None where it is not defined.
+    """
 
     run: int
     n_runs: int
+    n_done: int
     network: str
     seed: int
     fold: int
     epoch: int
     loss: float
+    metric: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +117,11 @@ class Comparison:
         return self.protocol == "tutorial"
 
     @property
+    def is_partial(self) -> bool:
+        """Whether the user stopped it before all splits were done."""
+        return len(self.fits["full"]) < self.folds * self.seeds
+
+    @property
     def compression(self) -> pd.DataFrame:
         """Sizes: quantity, full, compressed, reduction_percent.
 
@@ -108,7 +130,8 @@ class Comparison:
         """
         rows = []
         for quantity, count in _QUANTITIES.items():
-            full, compressed = (count(self.networks[name], self.plans[name]) for name in NETWORKS)
+            units = self.options.units
+            full, compressed = (count(self.networks[name], self.plans[name], units) for name in NETWORKS)
             reduction = 100.0 * (full - compressed) / full if full else 0.0
             rows.append((quantity, full, compressed, reduction))
         return pd.DataFrame(rows, columns=["quantity", "full", "compressed", "reduction_percent"])
@@ -225,6 +248,7 @@ def compare(
     network: NetworkOptions | None = None,
     input_suffix: str = "",
     layer: str | None = None,
+    workers: int | None = None,
     on_progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Comparison:
     """Train and test two networks on the same splits, with the same options and the same budget.
@@ -242,13 +266,16 @@ def compare(
         seed: The first repeat's seed.
         protocol: "nested", or "tutorial" (early stopping watches the reported fold; labelled optimistic).
         training: None: the defaults of `TrainingOptions`.
-        network: None: the defaults of `NetworkOptions`. Its seed is not used: each fit has one of its own.
+        network: None: the defaults of `NetworkOptions`. Its seed is not used: each fit has one of its own. An exception
+            in `activations` must fit one of the networks; the other does without it.
         input_suffix: What inputs of the network have behind the gene's name, e.g. "_gene".
         layer: Layer of an AnnData; None: its X.
-        on_progress: Called after each epoch.
+        workers: Runs side by side; None: two for each device, at most one a core. It changes no number.
+        on_progress: Called after each epoch of each run.
 
     Returns:
-        The comparison; the same arguments give the same numbers.
+        The comparison; the same arguments give the same numbers. Ctrl-C ends the training: the splits that are done for
+        both networks are compared, and a note says so; `is_partial` is True then.
 
     Raises:
         MismatchError: The networks have other inputs or outputs than each other, or an input has no column.
@@ -256,12 +283,17 @@ def compare(
         OptionError: An option is out of its range.
     """
     training, options = training or TrainingOptions(), network or NetworkOptions()
+    if options.task == "multiclass":
+        do = "use binary with one output a class, or train one model (graphnn.compile_network)"
+        raise OptionError("task", options.task, "binary or regression for a comparison", do=do)
     networks = {"full": full, "compressed": compressed}
     _check_roles(full, compressed)
-    matched = _labelled(X, y, full.outputs, layer)
+    if workers is not None:
+        check_whole("workers", workers, least=1)
+    matched = labelled_cells(X, y, full.outputs, layer)
     if options.task == "binary":
         check_binary(matched.labels)
-    columns = _columns(matched.cells, full.inputs, input_suffix)
+    columns = input_columns(matched.cells, full.inputs, input_suffix)
     splits = make_splits(
         matched.labels.to_numpy(dtype=np.float64),
         folds=folds,
@@ -272,17 +304,18 @@ def compare(
         stratify=options.task == "binary",
     )
     plans = {name: plan_layers(dag) for name, dag in networks.items()}
-    x = matched.cells.select([columns[name] for name in full.inputs])
-    truth = matched.labels.to_numpy(dtype=np.float32)
-    fits = {}
-    for position, name in enumerate(NETWORKS):
-        trainer = Trainer(compile_network(plans[name], options), x, truth, splits, training)
-        first = position * len(splits) + 1
-        n_runs = len(NETWORKS) * len(splits)
-        fits[name] = tuple(
-            trainer.fit(split, _relay(on_progress, run=first + index, n_runs=n_runs, network=name, split=split))
-            for index, split in enumerate(splits)
-        )
+    check_activations(options, *plans.values())
+    x = matched.cells.select_as_is([columns[name] for name in full.inputs])
+    table = Table(x, matched.labels.to_numpy(dtype=np.float32))
+    trainers = {
+        name: Trainer(compile_network(plan, fitting_options(options, plan)), table, splits, training, task=options.task)
+        for name, plan in plans.items()
+    }
+    fits = _fit_pairs(trainers, splits, on_progress, workers)
+    n_done = len(fits["full"])
+    notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, folds, options.task))
+    if n_done < len(splits):
+        notes = (*notes, f"Stopped by the user after {n_done:,} of {len(splits):,} splits: the others are not in it.")
     return Comparison(
         networks=networks,
         plans=plans,
@@ -298,17 +331,75 @@ def compare(
         fits=fits,
         scores=_score(fits, matched.labels, options.task),
         n_unlabelled=matched.n_unlabelled,
-        notes=(*_notes(matched, columns, full.outputs, y), *_split_notes(matched, folds, options.task)),
+        notes=notes,
     )
 
 
-_QUANTITIES: dict[str, Callable[[Dag, LayerPlan], int]] = {
-    "edges": lambda dag, plan: dag.graph.n_edges,
-    "hidden nodes": lambda dag, plan: len(dag.hidden),
-    "nodes": lambda dag, plan: dag.graph.n_nodes,
-    "parameters": lambda dag, plan: plan.n_parameters,
-    "depth": lambda dag, plan: plan.depth,
-    "edges with boundary edges (the published tutorial's basis)": lambda dag, plan: (
+def _fit_pairs(
+    trainers: Mapping[str, Trainer],
+    splits: Sequence[Split],
+    on_progress: Callable[[TrainingProgress], None] | None,
+    workers: int | None,
+) -> dict[str, tuple[Fit, ...]]:
+    """Both networks on each split in turn, so that Ctrl-C leaves whole pairs; those splits are kept that have both.
+
+    Raises:
+        KeyboardInterrupt: No split has both.
+    """
+    pairs = [(name, split) for split in splits for name in trainers]
+    progress = _Progress(on_progress, len(pairs))
+    jobs = [
+        Job(trainers[name], split, progress.of(run, name, split)) for run, (name, split) in enumerate(pairs, start=1)
+    ]
+    done = fit_all(jobs, workers=workers, on_done=progress.done)
+    found = {name: done[place :: len(trainers)] for place, name in enumerate(trainers)}
+    whole = [at for at in range(len(splits)) if all(fits[at] is not None for fits in found.values())]
+    if not whole:
+        raise KeyboardInterrupt
+    return {name: tuple(fit for at in whole if (fit := fits[at]) is not None) for name, fits in found.items()}
+
+
+class _Progress:
+    """Tells one listener of all runs, one moment at a time, whichever thread it comes from."""
+
+    def __init__(self, listener: Callable[[TrainingProgress], None] | None, n_runs: int) -> None:
+        self._listener, self._n_runs, self._n_done, self._lock = listener, n_runs, 0, threading.Lock()
+
+    def done(self, n_done: int) -> None:
+        self._n_done = n_done
+
+    def of(self, run: int, network: str, split: Split) -> Callable[[Epoch], None] | None:
+        """What a run calls after each epoch."""
+        listener = self._listener
+        if listener is None:
+            return None
+
+        def tell(epoch: Epoch) -> None:
+            with self._lock:
+                listener(
+                    TrainingProgress(
+                        run=run,
+                        n_runs=self._n_runs,
+                        n_done=self._n_done,
+                        network=network,
+                        seed=split.seed,
+                        fold=split.fold,
+                        epoch=epoch.number,
+                        loss=epoch.loss,
+                        metric=epoch.metric,
+                    )
+                )
+
+        return tell
+
+
+_QUANTITIES: dict[str, Callable[[Dag, LayerPlan, int], int]] = {
+    "edges": lambda dag, plan, units: dag.graph.n_edges,
+    "hidden nodes": lambda dag, plan, units: len(dag.hidden),
+    "nodes": lambda dag, plan, units: dag.graph.n_nodes,
+    "parameters": lambda dag, plan, units: plan.count_parameters(units),
+    "depth": lambda dag, plan, units: plan.depth,
+    "edges with boundary edges (the published tutorial's basis)": lambda dag, plan, units: (
         dag.graph.n_edges + len(dag.inputs) + len(dag.outputs)
     ),
 }
@@ -325,31 +416,6 @@ def _check_roles(full: Dag, compressed: Dag) -> None:
                 expected=first,
                 got=second,
             )
-
-
-def _labelled(X: Any, y: Any, outputs: tuple[str, ...], layer: str | None) -> LabelledCells:
-    if isinstance(y, str):
-        y = labels_from_anndata(X, y, outputs=outputs)
-    return match_labels(as_cells(X, layer=layer), y, outputs=outputs)
-
-
-def _columns(cells: Cells, inputs: tuple[str, ...], suffix: str) -> dict[str, str]:
-    columns = cells.columns_of(inputs, suffix=suffix)
-    missing = [name for name in inputs if name not in columns]
-    if missing:
-        raise MismatchError(
-            f"expected a column for each of {len(inputs):,} inputs, but {quoted(missing)} have none; prune and extract "
-            "with the inputs that are measured (Cells.columns_of), and give input_suffix if inputs have one",
-            expected=inputs,
-            got=missing,
-        )
-    return columns
-
-
-def _relay(report: Callable[[TrainingProgress], None] | None, *, split: Split, **run: Any) -> Any:
-    if report is None:
-        return None
-    return lambda epoch, loss: report(TrainingProgress(**run, seed=split.seed, fold=split.fold, epoch=epoch, loss=loss))
 
 
 def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -381,23 +447,3 @@ def _split_notes(matched: LabelledCells, folds: int, task: str) -> tuple[str, ..
             "can differ between folds.",
         )
     return ()
-
-
-def _notes(matched: LabelledCells, columns: Mapping[str, str], outputs: tuple[str, ...], y: Any) -> tuple[str, ...]:
-    notes = []
-    given = list(y.columns) if isinstance(y, pd.DataFrame) else [y.name] if isinstance(y, pd.Series) else []
-    if len(outputs) == 1 and len(given) == 1 and given[0] not in (outputs[0], None):
-        notes.append(f"Labels: the column {given[0]!r} was taken for the output {outputs[0]!r}.")
-    shared = len(columns) - len(set(columns.values()))
-    if shared:
-        notes.append(f"{shared:,} inputs are fed by a column that feeds another input too.")
-    if matched.n_unlabelled:
-        notes.append(f"{matched.n_unlabelled:,} cells have no label and were left out.")
-    if matched.n_unmatched:
-        notes.append(f"{matched.n_unmatched:,} labels have no cell and were left out.")
-    if matched.cells.holds_counts() and matched.cells.normalization is None:
-        notes.append(
-            "The cells hold whole numbers: if these are counts, normalise them first (Cells.log_normalized), "
-            "so that sequencing depth does not stand in for biology."
-        )
-    return tuple(notes)

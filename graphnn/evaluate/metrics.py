@@ -33,15 +33,22 @@ def measure(task: str, truth: FloatVector, prediction: FloatVector) -> dict[str,
     if task == "binary":
         called = prediction >= THRESHOLD
         return {
-            "roc_auc": float(sk.roc_auc_score(truth, prediction)) if len(np.unique(truth)) == 2 else None,
+            "roc_auc": leading(task, truth, prediction),
             "accuracy": float(sk.accuracy_score(truth, called)),
             "precision": float(sk.precision_score(truth, called, zero_division=0)),
             "recall": float(sk.recall_score(truth, called, zero_division=0)),
             "f1": float(sk.f1_score(truth, called, zero_division=0)),
         }
-    varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
     return {
-        "spearman": float(spearmanr(truth, prediction).statistic) if varies else None,
+        "spearman": leading(task, truth, prediction),
         "r2": float(sk.r2_score(truth, prediction)) if len(truth) > 1 and np.ptp(truth) > 0 else None,
         "mse": float(sk.mean_squared_error(truth, prediction)),
     }
+
+
+def leading(task: str, truth: FloatVector, prediction: FloatVector) -> float | None:
+    """The first of the metrics that `measure` gives, alone."""
+    if task == "binary":
+        return float(sk.roc_auc_score(truth, prediction)) if len(np.unique(truth)) == 2 else None
+    varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
+    return float(spearmanr(truth, prediction).statistic) if varies else None

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from graphnn.errors import DataError
-from graphnn.evaluate.options import check_protocol
+from graphnn.evaluate.options import check_protocol, check_whole
 
 IntVector = npt.NDArray[np.int64]
 
@@ -75,6 +75,34 @@ def make_splits(
                 train, validation = _inner(rest, strata, validation_fraction, seed=repeat, fold=fold)
             splits.append(Split(repeat, fold, np.sort(train), np.sort(validation), np.sort(test)))
     return tuple(splits)
+
+
+def hold_out(labels: npt.NDArray[np.float64], *, seed: int, validation_fraction: float, stratify: bool) -> Split:
+    """All cells for one model: most of them train, the others tell when to stop.
+
+    There is no test part. `test` holds the validation rows, so figures on it are not those of cells that chose nothing.
+
+    Args:
+        labels: Shape (n_cells, n_outputs).
+        seed: Of the draw.
+        validation_fraction: Part of the rows.
+        stratify: Keep the share of each class; with several outputs, of each combination of labels, unless there are
+            more combinations than validation rows or one occurs once.
+
+    Raises:
+        OptionError: The seed is no whole number in [0, 2**32 - 1).
+        DataError: There are too few cells.
+    """
+    check_whole("seed", seed, least=0, below=2**32 - 1)
+    strata = None
+    if stratify:
+        _, strata, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+        strata = strata.reshape(-1)
+        if labels.shape[1] > 1 and (counts.min() < 2 or len(counts) > round(validation_fraction * len(labels))):
+            strata = None
+    rows = np.arange(len(labels), dtype=np.int64)
+    train, validation = _inner(rows, strata, validation_fraction, seed=seed, fold=0)
+    return Split(seed, 0, np.sort(train), np.sort(validation), np.sort(validation))
 
 
 def _inner(

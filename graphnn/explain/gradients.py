@@ -24,6 +24,8 @@ def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
     paper takes vertex by vertex (N. Fortelny, C. Bock, Genome Biology 21 (2020) 190,
     doi:10.1186/s13059-020-02100-5), at the price of one backward pass instead of two forward passes a vertex.
 
+    With several units the units of a vertex are moved together: the derivative by a vertex is the sum over its units.
+
     Args:
         model: What `compile_network` built.
 
@@ -33,7 +35,8 @@ def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
     """
     names, levels, readout = parts_of(model)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    read = output_places(plan_of(model))[2]
+    read = output_places(plan_of(model), units=levels[0].units)[2]
+    vertex_of_column = {layer.number: layer.expansion().node for layer in levels}
 
     def predict(offsets: Any, state: Any, x: Any) -> Any:
         variables = [*model.trainable_variables, *model.non_trainable_variables]
@@ -43,7 +46,8 @@ def gradient_function(model: Any) -> Callable[[Any, Any, int], Values]:
                 blocks[0] = norm(blocks[0], training=False)
             for layer, offset in zip(levels, offsets, strict=True):
                 value = layer([blocks[block] for block in layer.level.blocks], training=False)
-                blocks[layer.number] = value + offset
+                push = offset if layer.units == 1 else jnp.take(offset, vertex_of_column[layer.number], axis=1)
+                blocks[layer.number] = value + push
             return readout([blocks[number] for number in read])
 
     def total(offsets: Any, state: Any, x: Any, output: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from graphnn.compiler.lowering import fitting_options
 from graphnn.compiler.model import compile_network
 from graphnn.compiler.plan import LayerPlan
 from graphnn.evaluate.compare import NETWORKS, Comparison
@@ -24,12 +25,13 @@ def node_importance(comparison: Comparison) -> pd.DataFrame:
         comparison: What `compare` returned.
 
     Returns:
-        node, network, output, fold, seed, score, bias; sorted by network, output, seed, fold, node.
+        node, network, output, fold, seed, score, bias; sorted by network, output, seed, fold, node. With several units
+        the score is that of moving all units of a vertex together, and the bias their mean.
     """
     frames = []
     for name in NETWORKS:
         plan = comparison.plans[name]
-        model = compile_network(plan, comparison.options)
+        model = compile_network(plan, fitting_options(comparison.options, plan))
         gradients = gradient_function(model)
         hidden = np.concatenate([np.arange(level.n_nodes) < level.n_hidden for level in plan.levels])
         nodes = np.array([node for level in plan.levels for node in level.nodes], dtype=object)[hidden]
@@ -37,7 +39,7 @@ def node_importance(comparison: Comparison) -> pd.DataFrame:
         for fit in comparison.fits[name]:
             x = comparison.inputs_of(fit)
             padded = np.resize(x, (most, x.shape[1]))  # one shape, so one program for all fits
-            bias = _biases(plan, fit.state[0])[hidden]
+            bias = _biases(plan, fit.state[0], units=comparison.options.units)[hidden]
             for column, output in enumerate(comparison.outputs):
                 parts = gradients(fit.state, padded, column)
                 slopes = np.concatenate([np.abs(part[: len(x)]).mean(axis=0) for part in parts])
@@ -60,10 +62,10 @@ def node_importance(comparison: Comparison) -> pd.DataFrame:
     return order.drop(columns="place").reset_index(drop=True)
 
 
-def _biases(plan: LayerPlan, trainable: list[np.ndarray]) -> np.ndarray:
+def _biases(plan: LayerPlan, trainable: list[np.ndarray], *, units: int) -> np.ndarray:
     """Bias of each vertex in level order, NaN for fed inputs, shape (n_nodes,)."""
     parts = []
-    for (_, bias), level in zip(plan.weights_by_level(trainable), plan.levels, strict=True):
+    for (_, bias), level in zip(plan.weights_by_level(trainable, units=units), plan.levels, strict=True):
         values = np.full(level.n_nodes, np.nan)
         if bias is not None:
             values[: level.n_biases] = bias

@@ -153,7 +153,7 @@ def _network(comparison: Comparison, name: str) -> dict[str, Any]:
         "inputs": len(dag.inputs),
         "hidden": len(dag.hidden),
         "outputs": len(dag.outputs),
-        "parameters": plan.n_parameters,
+        "parameters": plan.count_parameters(comparison.options.units),
         "depth": plan.depth,
         "fingerprint": dag.fingerprint,
         "proof": {**dag.proof.to_dict(), "sentence": dag.proof.sentence()},
@@ -257,9 +257,9 @@ def _hidden_network(comparison: Comparison, ranking: pd.DataFrame) -> dict[str, 
 
 
 def _mean_weights(comparison: Comparison) -> dict[tuple[str, str], float]:
-    """Mean weight of each edge of the compressed network over all fits."""
+    """Mean weight of each edge of the compressed network over all fits, and over its units."""
     plan, fits = comparison.plans["compressed"], comparison.fits["compressed"]
-    by_level = [plan.weights_by_level(fit.state[0]) for fit in fits]
+    by_level = [plan.weights_by_level(fit.state[0], units=comparison.options.units) for fit in fits]
     kernels = [np.concatenate([kernel for kernel, _ in levels]) for levels in by_level]
     mean = np.mean(kernels, axis=0)
     return {edge: float(weight) for edge, weight in zip(plan.edges(), mean, strict=True)}

@@ -81,7 +81,7 @@ def test_files_that_are_there_are_refused_before_anything_runs(stp, monkeypatch)
 @pytest.mark.parametrize(
     ("arguments", "words", "code"),
     [
-        (("bench", "solver"), ("the subject", "solvers", "did you mean 'solvers'"), 2),
+        (("bench", "solver"), ("No such command 'solver'", "'solvers'"), 2),
         (("bench", "solvers", "--family", "layerd"), ("--family", "set-cover", "did you mean 'layered'"), 2),
         (("bench", "solvers", "--contestant", "stener"), ("--contestant", "milp-scip", "did you mean 'steiner'"), 2),
         (("bench", "solvers", "--limit", "0"), ("--limit", "> 0"), 2),

@@ -13,7 +13,10 @@ import pytest
 import graphnn.cli.extract as cli_extract
 import graphnn.cli.pipeline as pipeline
 from graphnn.cli.app import app
+from graphnn.compiler.plan import plan_layers
 from graphnn.errors import GraphnnError
+from graphnn.evaluate.compare import NETWORKS
+from graphnn.extract.dag import Dag
 from tests.cli.tools import CELLS, COMPARE, NETWORK, ROLES, SHORT, labels_csv, run, succeed
 
 
@@ -45,7 +48,19 @@ COMPARE_OPTIONS = [
     ({"--scaling": ("protocol.training.scaling", "max")}, True),
     ({"--task": ("protocol.network.task", "regression")}, True),
     ({"--hidden-activation": ("protocol.network.hidden_activation", "relu")}, True),
+    ({"--units": ("protocol.network.units", 2)}, True),
     ({"--input-normalization": ("protocol.network.input_normalization", True)}, True),
+    ({"--input-dropout": ("protocol.network.input_dropout", 0.25)}, True),
+    (
+        {
+            "--sign-policy": ("protocol.network.sign_policy", "soft"),
+            "--sign-penalty": ("protocol.network.sign_penalty", 2.0),
+            "--full-objective": ("asked.full_objective", "max_edges"),
+        },
+        True,
+    ),
+    ({"--kernel": ("protocol.network.kernel", "edge")}, None),
+    ({"--dtype": ("protocol.network.dtype", "mixed_bfloat16")}, True),
     (
         {
             "--kernel-l1": ("protocol.network.kernel_l1", 0.1),
@@ -109,6 +124,69 @@ def test_dropout_on_nodes_differs_from_dropout_on_edges(folder):
         "nodes",
     )
     assert numbers(edges) != numbers(nodes)
+
+
+def test_adaptive_dropout_differs_from_plain_dropout(folder):
+    plain, adaptive = (
+        succeed(*COMPARE, "--dropout", "0.5", *more, "--json", "--force").data for more in ((), ("--adaptive-dropout",))
+    )
+    assert adaptive["protocol"]["network"]["adaptive_dropout"] is True
+    assert numbers(plain) != numbers(adaptive)
+
+
+def test_the_hard_sign_policy_reaches_training(folder):
+    """B -> A has the interaction -1 and is in the largest network only."""
+    wide = (*COMPARE, "--full-objective", "max_edges", "--json", "--force")
+    free, hard = (succeed(*wide, "--sign-policy", policy).data for policy in ("free", "hard"))
+    assert hard["protocol"]["network"]["sign_policy"] == "hard"
+    assert numbers(free) != numbers(hard)
+
+
+def test_activations_of_vertices_and_levels(folder, compared):
+    """An exception for a vertex of one network only is taken; the report's command line repeats each of them."""
+    words = ("--activation", "A=tanh", "--activation", "D=relu", "--level-activation", "1=sigmoid")
+    data = succeed(*COMPARE, "--full-objective", "max_edges", *words, "--json", "--force").data
+    assert data["protocol"]["network"]["activations"] == [
+        {"of": 1, "activation": "sigmoid"},
+        {"of": "A", "activation": "tanh"},
+        {"of": "D", "activation": "relu"},
+    ]
+    assert " ".join(words) in data["command"]
+    assert "--activation" not in compared[1].data["command"]
+    assert numbers(data) != numbers(compared[1].data)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--activation", "a=tanh"), "did you mean 'A'"),
+        (("--activation", "tanh"), "NAME=ACTIVATION"),
+        (("--activation", "A=tahn"), "tahn"),
+        (("--activation", "A=tanh", "--activation", "A=relu"), "once"),
+        (("--level-activation", "A=tanh"), "LEVEL=ACTIVATION"),
+        (("--level-activation", "77=tanh"), "got 77"),
+        (("--level-activation", "0=tanh"), "from 1"),
+        (("--units", "0"), "units"),
+        (("--sign-policy", "strict"), "sign_policy"),
+        (("--dtype", "float16"), "dtype"),
+        (("--kernel", "sparse"), "kernel"),
+        (("--task", "multiclass"), "multiclass"),
+    ],
+)
+def test_what_no_network_can_do_is_refused(folder, words, message):
+    result = run(*COMPARE, *words)
+    assert result.code == 2
+    assert message in result.stderr
+    assert not (folder / "graphnn-report").exists()
+
+
+def test_the_report_counts_the_parameters_of_units(folder):
+    data = succeed(*COMPARE, "--units", "3", "--out", "wide", "--json").data
+    counts = [plan_layers(Dag.read(folder / "wide" / f"{name}.json")).count_parameters(3) for name in NETWORKS]
+    assert [data["networks"][name]["parameters"] for name in NETWORKS] == counts
+    row = next(row for row in data["compression"] if row["quantity"] == "parameters")
+    assert [row[name] for name in NETWORKS] == counts
+    assert {edge["weight"] for edge in data["hidden_network"]["edges"]} != {None}
 
 
 class Caught(GraphnnError):
@@ -206,13 +284,22 @@ def test_time_limit_and_seed_of_extract_reach_the_solver(folder, monkeypatch):
     [
         (("--task", "regression"), "task", "regression"),
         (("--hidden-activation", "relu"), "hidden_activation", "relu"),
+        (("--activation", "A=tanh"), "activations", [{"of": "A", "activation": "tanh"}]),
+        (("--level-activation", "1=tanh"), "activations", [{"of": 1, "activation": "tanh"}]),
+        (("--units", "2"), "units", 2),
         (("--input-normalization",), "input_normalization", True),
+        (("--input-dropout", "0.25"), "input_dropout", 0.25),
         (("--dropout", "0.25"), "dropout", 0.25),
+        (("--dropout", "0.25", "--adaptive-dropout"), "adaptive_dropout", True),
         (("--dropout", "0.25", "--dropout-on", "nodes"), "dropout_on", "nodes"),
         (("--kernel-l1", "0.5"), "kernel_l1", 0.5),
         (("--kernel-l2", "0.5"), "kernel_l2", 0.5),
         (("--bias-l1", "0.5"), "bias_l1", 0.5),
         (("--bias-l2", "0.5"), "bias_l2", 0.5),
+        (("--sign-policy", "hard"), "sign_policy", "hard"),
+        (("--sign-penalty", "0.5"), "sign_penalty", 0.5),
+        (("--kernel", "dense"), "kernel", "dense"),
+        (("--dtype", "mixed_float16"), "dtype", "mixed_float16"),
         (("--seed", "6"), "seed", 6),
     ],
 )
@@ -223,6 +310,27 @@ def test_every_option_of_compile_is_recorded_and_changes_the_bundle(folder, opti
     assert data["options"][key] == value
     assert base["options"][key] != value
     assert (folder / "net.gnn").read_bytes() != (folder / "base.gnn").read_bytes()
+
+
+def test_compile_counts_parameters_of_units_and_the_bundle_loads(folder):
+    from graphnn.compiler.bundle import load_bundle
+
+    succeed("extract", "net.sif", *ROLES, "--out", "net.json")
+    words = (
+        "--units",
+        "3",
+        "--input-dropout",
+        "0.1",
+        "--sign-policy",
+        "hard",
+        "--dropout",
+        "0.2",
+        "--adaptive-dropout",
+    )
+    data = succeed("compile", "net.json", "--out", "net.gnn", *words, "--json").data
+    model = load_bundle(folder / "net.gnn")
+    assert data["parameters"] == sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    assert data["parameters"] > data["edges"] * 2
 
 
 def test_compile_twice_gives_the_same_bytes(folder):
@@ -323,6 +431,9 @@ def test_no_option_of_compare_is_left_out_here():
         *(
             "dropout",
             "dropout_on",
+            "adaptive_dropout",
+            "activation",
+            "level_activation",
             "normalize",
             "time_limit",
             "layer",

@@ -11,7 +11,7 @@ from graphnn.cli.app import app
 from graphnn.evaluate.options import TrainingOptions
 from tests.cli.tools import COMPARE, NETWORK, ROLES, contents, process, read_json, run, succeed, without
 
-VERBS = ("demo", "check", "prune", "extract", "verify", "compile", "compare", "report")
+VERBS = ("demo", "check", "prune", "extract", "verify", "compile", "train", "predict", "compare", "report")
 
 
 # -- the command itself --------------------------------------------------------------------------------------------

@@ -56,16 +56,35 @@ def dags(draw: st.DrawFn, *, max_nodes: int = 9) -> Dag:
     return Dag.from_graph(kept, [n for n in inputs if n in kept], [n for n in outputs if n in kept])
 
 
+def rich_dag(seed: int) -> Dag:
+    """A network of up to 14 vertices, many with skips, fed inputs, several outputs, outputs that feed on."""
+    rng = np.random.default_rng(seed)
+    n_nodes = int(rng.integers(6, 15))
+    names = [f"{'/-: '[i % 4]}v{i}" for i in rng.permutation(n_nodes)]
+    middle = rng.choice(["hidden", "hidden", "hidden", "hidden", "input", "output"], size=n_nodes - 3).tolist()
+    roles = dict(zip(names, ["input", "input", *middle, "output"], strict=True))
+    read = {(int(rng.integers(0, j)), j) for j in range(2, n_nodes)}  # every vertex reads one before it
+    fed = {(i, int(rng.integers(max(i + 1, 2), n_nodes))) for i in range(n_nodes - 1)}  # and feeds one behind it
+    others = {(i, j) for j in range(2, n_nodes) for i in range(j) if rng.random() < 0.1}
+    pairs = sorted(read | fed | others)
+    graph = PriorGraph.from_sif_tuples([(names[i], int(rng.integers(-1, 2)), names[j]) for i, j in pairs])
+    inputs, outputs = ([name for name in graph.nodes if roles[name] == role] for role in ("input", "output"))
+    kept = graph.prune(inputs, outputs)
+    return Dag.from_graph(kept, [n for n in inputs if n in kept], [n for n in outputs if n in kept])
+
+
 def cells(n_inputs: int, *, n_cells: int = 6, seed: int = 0) -> np.ndarray:
     """Made-up measurements, shape (n_cells, n_inputs), float32."""
     return np.random.default_rng(seed).normal(size=(n_cells, n_inputs)).astype(np.float32)
 
 
 def randomize(model, seed: int = 0) -> None:
-    """Give every trainable weight, biases too, a number of its own."""
+    """Give every trainable weight, biases too, a number of its own; by size such that values stay of order 1."""
     rng = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        variable.assign(rng.normal(size=variable.shape))
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            fan_in = layer.wiring.fan_in[layer.wiring.target_column] if variable.path.endswith("kernel") else 1.0
+            variable.assign(rng.normal(size=variable.shape) / np.sqrt(fan_in))
 
 
 def run_python(code: str, *arguments: str, **environment: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.layers import EdgeDense, InputNames
+from graphnn.compiler.lowering import check_activations, fitting_options
 from graphnn.compiler.model import (
     align,
     bias_frame,
@@ -25,6 +27,7 @@ from graphnn.compiler.model import (
 from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import plan_layers
 from graphnn.errors import DataError, MismatchError, OptionError
+from tests.compiler.by_hand import ByHand
 from tests.compiler.drawn import cells, dag_of, dags, everything, randomize, run_python
 
 
@@ -87,6 +90,60 @@ def test_each_regulariser_reaches_its_weights_and_no_other(which):
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("activations", "culprit"),
+    [
+        ({"H": "tanh"}, r"'H'; did you mean 'h'\?"),
+        ({"nonsense": "tanh"}, "'nonsense'; list the hidden"),
+        ({"a": "tanh"}, "'a'"),  # an input
+        ({"f": "tanh"}, "'f'"),  # a fed input
+        ({"y": "tanh"}, "'y'"),  # an output
+        ({2: "tanh"}, r"a level with hidden vertices \(1, 3\), got 2"),  # fed inputs only
+        ({9: "tanh"}, "got 9"),
+    ],
+)
+def test_activations_of_what_the_network_does_not_have_are_refused(activations, culprit):
+    with pytest.raises(OptionError, match=culprit):
+        compile_network(everything(), NetworkOptions(activations=activations))
+
+
+def test_an_exception_must_fit_one_of_several_networks():
+    first, second = plan_layers(everything()), plan_layers(dag_of("a>x x>y", inputs="a", outputs="y"))
+    options = NetworkOptions(activations={"k": "tanh", "x": "relu", 3: "elu"})
+    check_activations(options, first, second)
+    for plan, names in ((first, ["k", 3]), (second, ["x"])):
+        fitting = fitting_options(options, plan)
+        assert sorted(fitting.activations, key=str) == sorted(names, key=str)
+        compile_network(plan, fitting)
+    with pytest.raises(OptionError, match="'z'"):
+        check_activations(NetworkOptions(activations={"z": "tanh"}), first, second)
+
+
+def test_several_classes_need_several_outputs():
+    with pytest.raises(OptionError, match="one output"):
+        compile_network(dag_of("a>h h>y", inputs="a", outputs="y"), NetworkOptions(task="multiclass"))
+
+
+@pytest.mark.parametrize(
+    ("options", "loss"),
+    [
+        (NetworkOptions(), lambda y, p: -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()),
+        (NetworkOptions(task="regression"), lambda y, p: ((y - p) ** 2).mean()),
+        (NetworkOptions(task="multiclass"), lambda y, p: -(y * np.log(p)).sum(axis=1).mean()),
+    ],
+    ids=["binary", "regression", "multiclass"],
+)
+def test_the_loss_is_that_of_the_task_and_logits_change_nothing(options, loss):
+    labels = np.eye(2, dtype=np.float32)[[0, 1, 1, 0, 1, 0]]
+    dag = dag_of("a>h b>h h>y h>z b>z", inputs="a b", outputs="y z")  # an output with a successor hands on its logits
+    heads = ["auto"] if options.task == "regression" else ["auto", "linear"]
+    for head in heads:
+        model = compile_network(dag, replace(options, output_activation=head))
+        randomize(model, 4)
+        by_hand = ByHand(model, dag, options).predict(cells(2))
+        assert model.evaluate(cells(2), labels, verbose=0) == pytest.approx(loss(labels, by_hand), rel=1e-5)
+
+
 def test_without_regularisers_there_is_no_penalty():
     assert compile_network(everything()).losses == []
 
@@ -115,6 +172,8 @@ def _task(options: NetworkOptions):
     data = cells(4, n_cells=256, seed=3)
     if options.task == "regression":
         return data, np.stack([data[:, 0] - data[:, 1], data[:, 3]], axis=1)
+    if options.task == "multiclass":
+        return data, np.eye(2, dtype=np.float32)[(data[:, 0] > data[:, 3]).astype(int)]
     return data, (data[:, [0, 3]] > 0).astype(np.float32)
 
 
@@ -126,8 +185,11 @@ def _task(options: NetworkOptions):
         NetworkOptions(task="regression", hidden_activation="relu", input_normalization=True),
         NetworkOptions(dropout=0.1, kernel_l2=1e-4, input_normalization=True),
         NetworkOptions(dropout=0.1, dropout_on="nodes"),
+        NetworkOptions(task="multiclass", units=2, adaptive_dropout=True, dropout=0.2, input_dropout=0.05),
+        NetworkOptions(sign_policy="soft", dtype="mixed_bfloat16"),
+        NetworkOptions(task="multiclass", output_activation="linear", dtype="mixed_float16"),
     ],
-    ids=["binary", "logits", "regression", "edge dropout", "node dropout"],
+    ids=["binary", "logits", "regression", "edge dropout", "node dropout", "classes", "bfloat16", "float16"],
 )
 def test_fit_lowers_the_loss(options):
     model = compile_network(everything(), options)

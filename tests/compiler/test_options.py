@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -16,6 +19,8 @@ def test_auto_follows_the_task():
     assert NetworkOptions().output == "sigmoid"
     assert NetworkOptions(task="regression").output == "linear"
     assert NetworkOptions(task="regression", output_activation="relu").output == "relu"
+    assert NetworkOptions(task="multiclass").output == "softmax"
+    assert NetworkOptions(task="multiclass", output_activation="linear").output == "linear"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,23 @@ def test_auto_follows_the_task():
         {"kernel_l2": math.inf},
         {"bias_l1": "0.1"},
         {"bias_l2": math.nan},
+        {"output_activation": "sigmoid", "task": "multiclass"},
+        {"activations": {"h": "tahn"}},
+        {"activations": {0: "tanh"}},
+        {"activations": {"": "tanh"}},
+        {"activations": {True: "tanh"}},
+        {"activations": {1.0: "tanh"}},
+        {"activations": [("h", "tanh")]},
+        {"units": 0},
+        {"units": 2.0},
+        {"units": True},
+        {"input_dropout": 1.0},
+        {"adaptive_dropout": 1},
+        {"sign_policy": "Hard"},
+        {"sign_penalty": -0.1},
+        {"sign_penalty": math.inf},
+        {"kernel": "sparse"},
+        {"dtype": "float16"},
         {"seed": -1},
         {"seed": 1.0},
         {"seed": True},
@@ -47,12 +69,65 @@ def test_a_value_out_of_range_is_refused_and_named(wrong):
     assert caught.value.option in wrong
 
 
+EVERYTHING = NetworkOptions(
+    hidden_activation="tanh",
+    output_activation="linear",
+    activations={"h": "relu", "2": "elu", 2: "selu", 1: "celu"},
+    task="multiclass",
+    units=3,
+    input_normalization=True,
+    input_dropout=0.1,
+    dropout=0.2,
+    dropout_on="nodes",
+    adaptive_dropout=True,
+    kernel_l1=0.3,
+    kernel_l2=0.4,
+    bias_l1=0.5,
+    bias_l2=0.6,
+    sign_policy="soft",
+    sign_penalty=0.7,
+    kernel="edge",
+    dtype="mixed_bfloat16",
+    seed=4,
+)
+
+
 def test_dictionary_both_ways_and_unknown_keys():
-    options = NetworkOptions(dropout=0.2, dropout_on="nodes", bias_l1=0.1, seed=4)
-    assert NetworkOptions.from_dict(options.to_dict()) == options
-    assert NetworkOptions.from_dict({}) == NetworkOptions()
+    default = NetworkOptions()
+    assert all(getattr(EVERYTHING, field.name) != getattr(default, field.name) for field in fields(NetworkOptions))
+    again = NetworkOptions.from_dict(json.loads(json.dumps(EVERYTHING.to_dict())))
+    assert again == EVERYTHING
+    assert list(again.activations) == [1, 2, "2", "h"]  # a level and a vertex that is called so stay apart
+    assert hash(again) == hash(EVERYTHING)
+    assert copy.deepcopy(EVERYTHING) == EVERYTHING
+    assert NetworkOptions.from_dict({}) == default
     with pytest.raises(OptionError, match="kernel_L1"):
         NetworkOptions.from_dict({"kernel_L1": 0.1})
+
+
+def test_options_keep_a_copy_of_the_activations():
+    given = {"h": "relu"}
+    options = NetworkOptions(activations=given)
+    given["h"] = "elu"
+    assert options.activations == {"h": "relu"}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        {"h": "relu"},
+        [["h", "relu"]],
+        [{"of": "h"}],
+        [{"of": "h", "activation": "relu", "more": 1}],
+        [{"of": ["h"], "activation": "relu"}],
+        [{"of": "h", "activation": "relu"}, {"of": "h", "activation": "elu"}],
+        [{"of": "h", "activation": ["relu"]}],
+        None,
+    ],
+)
+def test_records_of_activations_that_are_none_are_refused(records):
+    with pytest.raises(OptionError):
+        NetworkOptions.from_dict({"activations": records})
 
 
 def test_initial_kernel_is_positive_and_scaled_by_the_live_fan_in():

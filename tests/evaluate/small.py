@@ -14,7 +14,7 @@ import pandas as pd
 from graphnn.compiler.model import compile_network, weights_frame
 from graphnn.compiler.options import NetworkOptions
 from graphnn.evaluate.compare import Comparison, TrainingProgress, compare
-from graphnn.evaluate.engine import Fit, Trainer
+from graphnn.evaluate.engine import Fit, Table, Trainer
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.splits import Split, make_splits
 from graphnn.extract.dag import Dag
@@ -78,8 +78,7 @@ def trainer(
     y = np.asarray(y, dtype=np.float32)
     return Trainer(
         compile_network(dag, network),
-        np.asarray(x, dtype=np.float32),
-        y[:, None] if y.ndim == 1 else y,
+        Table(np.asarray(x, dtype=np.float32), y[:, None] if y.ndim == 1 else y),
         splits,
         TrainingOptions(**{**defaults, **options}),
     )

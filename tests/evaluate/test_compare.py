@@ -43,11 +43,11 @@ class Recorder:
 
     seen: list[Recorder] = []  # noqa: RUF012
 
-    def __init__(self, model, x, y, splits, options) -> None:
-        self.x, self.y, self.splits = x, y, splits
+    def __init__(self, model, table, splits, options, *, task) -> None:
+        self.x, self.y, self.splits = table.x, table.y, splits
         Recorder.seen.append(self)
 
-    def fit(self, split, on_epoch=None) -> Fit:
+    def fit(self, split, on_epoch=None, **_) -> Fit:
         prediction = np.full((len(split.test), self.y.shape[1]), self.y.mean(), dtype=np.float32)
         return Fit(split, ([], []), fit_scaler(self.x[split.train], "none"), prediction, np.array([1.0]), 1)
 
@@ -65,8 +65,8 @@ def reached(recorded, *arguments, **options) -> tuple[np.ndarray, np.ndarray]:
     recorded.clear()
     compare(*arguments, **{"folds": 3, **options})
     first, second = recorded
-    assert np.array_equal(first.x, second.x)
-    assert np.array_equal(first.y, second.y)
+    assert first.x is second.x
+    assert first.y is second.y
     assert first.splits is second.splits
     return first.x, first.y
 
@@ -113,6 +113,8 @@ def test_every_form_of_cells_and_labels_reaches_the_trainer_alike(recorded, kind
         "sparse": (Cells(sp.csr_array(x.to_numpy()), tuple(x.index), tuple(x.columns)), y),
     }[kind]
     values, labels = reached(recorded, FULL, COMPRESSED, *given)
+    assert sp.issparse(values) == (kind == "sparse")
+    values = values.toarray() if sp.issparse(values) else values
     assert np.array_equal(values, x.to_numpy(dtype=np.float32))
     assert values.dtype == np.float32
     assert labels[:, 0].tolist() == y.tolist()
@@ -151,7 +153,7 @@ def test_cells_without_labels_and_labels_without_cells_are_counted(recorded):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    def train(*_):
+    def train(*_, **__):
         raise AssertionError("training began before the input was checked")
 
     monkeypatch.setattr(module, "Trainer", train)
@@ -300,13 +302,19 @@ def test_a_network_against_itself_has_no_change_at_all():
 
 def test_progress_names_every_run_and_epoch():
     seen, found = progress_and_comparison()
-    runs = [(name, fit) for name in NETWORKS for fit in found.fits[name]]
+    runs = [(name, fits[at]) for at in range(6) for name, fits in found.fits.items()]  # pairs, split by split
     expected = [
         (run, len(runs), name, fit.split.seed, fit.split.fold, epoch, loss)
         for run, (name, fit) in enumerate(runs, start=1)
         for epoch, loss in enumerate(fit.losses.tolist(), start=1)
     ]
-    assert [(p.run, p.n_runs, p.network, p.seed, p.fold, p.epoch, p.loss) for p in seen] == expected
+    told = [(p.run, p.n_runs, p.network, p.seed, p.fold, p.epoch, p.loss) for p in seen]
+    assert sorted(told) == expected  # runs go side by side, the epochs of each in order
+    for run in range(1, len(runs) + 1):
+        assert [moment[5] for moment in told if moment[0] == run] == [row[5] for row in expected if row[0] == run]
+    done = [p.n_done for p in seen]
+    assert done == sorted(done)
+    assert all(0 <= p.n_done < len(runs) and 0 <= p.metric <= 1 for p in seen)
 
 
 def test_fewer_repeats_are_the_first_of_more():

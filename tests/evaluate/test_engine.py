@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import cache
 
+import jax
 import numpy as np
 import pytest
 
 from graphnn.compiler.options import NetworkOptions
-from graphnn.errors import DataError, OptionError
+from graphnn.errors import BatchMemoryError, DataError, OptionError
 from graphnn.evaluate.compare import compare
-from tests.compiler.drawn import dag_of, everything
+from graphnn.evaluate.engine import Job, Stopped, fit_all
+from graphnn.evaluate.feed import Feed
+from tests.compiler.drawn import dag_of, everything, run_python
 from tests.evaluate.small import bytes_of, cells, comparison, named_weights, networks, splits_of, trainer
 from tests.oracles.forward import forward
 
@@ -250,3 +254,134 @@ def test_another_backend_of_keras_is_refused(monkeypatch):
     with pytest.raises(OptionError) as caught:
         compare(FULL, COMPRESSED, x, y, folds=3)
     assert (caught.value.option, caught.value.value) == ("KERAS_BACKEND", "torch")
+
+
+# -- many replicates -------------------------------------------------------------------------------------------------
+
+
+def sparse_cells():
+    """Mostly zeros, so that batches are scattered."""
+    rng = np.random.default_rng(5)
+    x = (rng.random(X.shape) * (rng.random(X.shape) < 0.3)).astype(np.float32)
+    assert Feed(x).is_sparse
+    return x
+
+
+def test_any_number_of_workers_gives_the_same_bits():
+    splits = splits_of(Y, seeds=2)
+    for x in (X, sparse_cells()):
+        run = trainer(FULL, x, Y, splits, NetworkOptions(dropout=0.2), epochs=3)
+        alone = [bytes_of(run.fit(split)) for split in splits]
+        for workers in (1, 3):
+            fits = fit_all([Job(run, split) for split in splits], workers=workers)
+            assert [bytes_of(fit) for fit in fits] == alone
+
+
+def test_sparse_and_dense_batches_train_alike(monkeypatch):
+    x = sparse_cells()
+    split = splits_of(Y)[0]
+    sparse = trainer(FULL, x, Y, [split], epochs=4).fit(split)
+    monkeypatch.setattr("graphnn.evaluate.feed.DENSE_FROM", 0.0)
+    dense = trainer(FULL, x, Y, [split], epochs=4).fit(split)
+    np.testing.assert_allclose(sparse.losses, dense.losses, rtol=1e-5)
+    np.testing.assert_allclose(weights_of(sparse), weights_of(dense), atol=1e-4)
+    np.testing.assert_allclose(sparse.prediction, dense.prediction, atol=1e-5)
+
+
+class Interrupted:
+    """A trainer that is stopped by Ctrl-C in one of its runs; the runs after that wait until they are told to stop."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def fit(self, split, on_epoch=None, *, place, stop):
+        if split < self.at:
+            return f"fit {split}"
+        if split > self.at:
+            assert stop.wait(60)
+            raise Stopped
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_is_done():
+    jobs = [Job(Interrupted(2), number) for number in range(6)]
+    assert fit_all(jobs, workers=1) == ["fit 0", "fit 1", None, None, None, None]
+    with pytest.raises(KeyboardInterrupt):
+        fit_all([Job(Interrupted(0), number) for number in range(4)], workers=2)
+
+
+def test_ctrl_c_compares_the_splits_that_both_networks_have(monkeypatch, tmp_path):
+    x, y = cells()
+    whole = compare(FULL, COMPRESSED, x, y, folds=3)
+    done = []
+
+    def interrupted(jobs, *, workers=None, on_done=None):
+        fits = [job.trainer.fit(job.split) if at < 5 else None for at, job in enumerate(jobs)]
+        done.append(len(fits))
+        return fits
+
+    monkeypatch.setattr("graphnn.evaluate.compare.fit_all", interrupted)
+    part = compare(FULL, COMPRESSED, x, y, folds=3)
+    assert done == [6]
+    assert part.is_partial
+    assert not whole.is_partial
+    assert any("after 2 of 3 splits" in note for note in part.notes)
+    assert list(map(bytes_of, part.fits["full"])) == list(map(bytes_of, whole.fits["full"][:2]))
+    assert len(part.scores) == 4
+    assert part.summary()["full"].notna().all()
+    part.to_json(tmp_path / "report.json")
+    part.to_html(tmp_path / "report.html")
+    assert "after 2 of 3 splits" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_error_in_one_run_ends_the_others():
+    class Failing(Interrupted):
+        def fit(self, split, on_epoch=None, *, place, stop):
+            if split == 1:
+                raise DataError("expected better data")
+            assert stop.wait(60)
+            raise Stopped
+
+    with pytest.raises(DataError, match="better data"):
+        fit_all([Job(Failing(0), number) for number in range(5)], workers=3)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")])
+def test_a_batch_that_does_not_fit_in_memory_is_an_error_in_words(monkeypatch, error):
+    split = splits_of(Y)[0]
+    run = trainer(FULL, X, Y, [split])
+
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(run, "_run", full)
+    with pytest.raises(BatchMemoryError, match="smaller batch_size") as caught:
+        run.fit(split)
+    assert caught.value.batch_size == len(split.train) // run._n_batches
+
+
+ON_DEVICES = """
+import sys, hashlib, json
+import jax, numpy as np
+from graphnn.evaluate.engine import Job, fit_all, places
+from tests.evaluate.small import bytes_of, cells, networks, splits_of, trainer
+x, y = cells(80)
+x, y, full = x.to_numpy(dtype=np.float32), y.to_numpy(dtype=np.float32), networks()[0]
+splits = splits_of(y, seeds=2)
+run = trainer(full, x, y, splits, batch_size=32)
+many, one = fit_all([Job(run, s) for s in splits]), fit_all([Job(run, splits[0])])
+print(json.dumps([len(jax.devices()), [len(place.devices) for place in places(1)],
+      [hashlib.sha256(bytes_of(fit)).hexdigest() for fit in many], one[0].losses.tolist(),
+      one[0].prediction.ravel().tolist()]))
+"""
+
+
+def test_several_devices_are_used_and_change_nothing_but_rounding():
+    found = {
+        count: json.loads(run_python(ON_DEVICES, XLA_FLAGS=f"--xla_force_host_platform_device_count={count}"))
+        for count in (1, 4)
+    }
+    assert [found[count][:2] for count in (1, 4)] == [[1, [1]], [4, [4]]]
+    assert found[4][2] == found[1][2]  # a device for each replicate: the same bits
+    np.testing.assert_allclose(found[4][3], found[1][3], rtol=1e-5)  # one replicate on four: batches are shared
+    np.testing.assert_allclose(found[4][4], found[1][4], atol=1e-5)

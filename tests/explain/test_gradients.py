@@ -7,24 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.model import bias_frame, compile_network, plan_of, weights_frame
+from graphnn.compiler.model import compile_network, plan_of
 from graphnn.compiler.options import NetworkOptions
 from graphnn.explain.gradients import gradient_function
+from tests.compiler.by_hand import ByHand, units_of
 from tests.compiler.drawn import cells, dags, everything, randomize
-from tests.oracles.forward import forward
 
 STEP = 1e-4
-PUSH = "\0push"  # a measured vertex that carries the push to all targets of the pushed one
-
-
-def pushed_outputs(model, dag, measured: dict[str, float], vertex: str, push: float, **activations) -> list[float]:
-    """The outputs where the value of `vertex` is larger by `push`, everything above it computed anew."""
-    weights, biases = weights_frame(model), bias_frame(model)
-    edges = list(zip(weights["source"], weights["target"], weights["weight"].astype(float), strict=True))
-    edges += [(PUSH, target, weight) for source, target, weight in edges if source == vertex]
-    bias = dict(zip(biases["node"], biases["bias"].astype(float), strict=True))
-    values = forward(edges, bias, {**measured, PUSH: push}, dag.outputs, **activations)
-    return [values[name] + (push if name == vertex else 0.0) for name in sorted(dag.outputs)]
 
 
 def check(dag, options: NetworkOptions, *, seed: int = 0) -> None:
@@ -40,21 +29,15 @@ def check(dag, options: NetworkOptions, *, seed: int = 0) -> None:
         norm.moving_variance.assign(variance)
         seen = (data - mean) / np.sqrt(variance + norm.epsilon)
     state = ([v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables])
-    gradients, plan = gradient_function(model), plan_of(model)
-    activations = {"hidden_activation": options.hidden_activation, "output_activation": options.output}
+    gradients, plan, by_hand = gradient_function(model), plan_of(model), ByHand(model, dag, options)
+    units = {name: [unit for unit in units_of(dag, options.units) if unit[0] == name] for name in dag.graph.nodes}
     for column, output in enumerate(sorted(dag.outputs)):
         parts = gradients(state, data.astype(np.float32), column)
         assert [part.shape for part in parts] == [(len(data), level.n_nodes) for level in plan.levels]
         for level, part in zip(plan.levels, parts, strict=True):
             for position, vertex in enumerate(level.nodes):
-                expected = []
-                for row in seen:
-                    measured = dict(zip(sorted(dag.inputs), row.tolist(), strict=True))
-                    up, down = (
-                        pushed_outputs(model, dag, measured, vertex, push, **activations)[column]
-                        for push in (STEP, -STEP)
-                    )
-                    expected.append((up - down) / (2 * STEP))
+                up, down = (by_hand.predict(seen, pushed=units[vertex], push=push) for push in (STEP, -STEP))
+                expected = (up - down)[:, column] / (2 * STEP)
                 scale = max(1.0, float(np.abs(expected).max()))
                 np.testing.assert_allclose(part[:, position], expected, atol=2e-5 * scale, err_msg=f"{vertex} {output}")
 
@@ -70,8 +53,10 @@ def test_drawn_networks(dag):
     [
         NetworkOptions(input_normalization=True),
         NetworkOptions(hidden_activation="sigmoid", dropout=0.5, input_normalization=True, task="regression"),
+        NetworkOptions(units=3, activations={"k": "tanh"}, input_dropout=0.3),
+        NetworkOptions(units=2, task="multiclass"),
     ],
-    ids=["normalised", "normalised, dropout, regression"],
+    ids=["normalised", "normalised, dropout, regression", "units move together", "units, softmax"],
 )
 def test_fed_inputs_outputs_with_successors_and_input_normalisation(options):
     check(everything(), options, seed=4)

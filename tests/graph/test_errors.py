@@ -25,6 +25,7 @@ SAMPLES = [
     errors.VerificationError("cycle", "there is one", names=["a"]),
     errors.DataError("expected two classes", names=["y"]),
     errors.MismatchError("other wiring", expected="a", got="b"),
+    errors.BatchMemoryError(4096, "out of memory"),
     errors.MissingPackageError("scanpy", extra="omics", purpose="10x files"),
     HasCycle([0, 1]),
     SolverError("x"),

@@ -1,0 +1,52 @@
+"""Cells and labels of the verbs that train and predict: option types, and reading both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphnn.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from graphnn.data.cells import Cells
+
+CellsFile = Annotated[
+    Path, typer.Option("--cells", help="Cells: 10x .h5, .h5ad, or a table with barcodes in the first column.")
+]
+Labels = Annotated[Path | None, typer.Option(help="Labels: table `barcode,<output>`.")]
+Label = Annotated[str | None, typer.Option(help="Labels: column of obs in a .h5ad file.")]
+CellsLayer = Annotated[str | None, typer.Option(help="Layer of a .h5ad file.")]
+Genome = Annotated[str | None, typer.Option(help="Genome of a 10x file that holds several.")]
+Normalize = Annotated[str, typer.Option(help="auto (log-normalise whole numbers), log or none.")]
+
+
+def check_label_source(labels: Path | None, label: str | None) -> None:
+    """Refuse labels that are not given, or given twice.
+
+    Raises:
+        OptionError: They are.
+    """
+    if (labels is None) == (label is None):
+        raise OptionError("labels", labels or label, "given once", do="use --labels FILE, or --label COLUMN with .h5ad")
+
+
+def read_cells_and_labels(
+    path: Path, labels: Path | None, label: str | None, outputs: Sequence[str], **how: str | None
+) -> tuple[Cells, pd.DataFrame]:
+    """Cells of a file, and their labels from a table or a column of obs; `how` goes to `read_cells`."""
+    from graphnn.data.labels import labels_from_anndata, read_labels
+    from graphnn.data.read import read_cells
+
+    if labels is not None:
+        return read_cells(path, **how), read_labels(labels)  # type: ignore[arg-type]
+    if path.suffix != ".h5ad":
+        raise OptionError("--label", label, "given with a .h5ad file only", do="use --labels FILE")
+    import anndata
+
+    table = read_cells(path, **how)  # type: ignore[arg-type]
+    return table, labels_from_anndata(anndata.read_h5ad(path, backed="r"), label or "", outputs=outputs)

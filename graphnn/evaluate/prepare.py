@@ -1,0 +1,71 @@
+"""From what a user has to what trains: cells with labels, a column for each input, and what should be known of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from graphnn.data.cells import Cells, as_cells
+from graphnn.data.labels import LabelledCells, labels_from_anndata, match_labels
+from graphnn.errors import MismatchError, quoted
+
+
+def labelled_cells(X: Any, y: Any, outputs: Sequence[str], layer: str | None) -> LabelledCells:
+    """Cells with their labels.
+
+    Args:
+        X: Cells, DataFrame or AnnData.
+        y: Labels as in `match_labels`, or the name of an `obs` column.
+        outputs: Predicted vertices.
+        layer: Layer of an AnnData; None: its X.
+
+    Raises:
+        DataError: Cells or labels cannot be used.
+    """
+    if isinstance(y, str):
+        y = labels_from_anndata(X, y, outputs=outputs)
+    return match_labels(as_cells(X, layer=layer), y, outputs=outputs)
+
+
+def input_columns(cells: Cells, inputs: tuple[str, ...], suffix: str) -> dict[str, str]:
+    """The column that feeds each input, by name.
+
+    Raises:
+        MismatchError: An input has none.
+    """
+    columns = cells.columns_of(inputs, suffix=suffix)
+    missing = [name for name in inputs if name not in columns]
+    if missing:
+        raise MismatchError(
+            f"expected a column for each of {len(inputs):,} inputs, but {quoted(missing)} have none; prune and extract "
+            "with the inputs that are measured (Cells.columns_of), and give input_suffix (--input-suffix) if inputs "
+            "have one",
+            expected=inputs,
+            got=missing,
+        )
+    return columns
+
+
+def notes_on_data(
+    matched: LabelledCells, columns: Mapping[str, str], outputs: Sequence[str], y: Any
+) -> tuple[str, ...]:
+    """What was left out or should be known, in sentences."""
+    notes = []
+    given = list(y.columns) if isinstance(y, pd.DataFrame) else [y.name] if isinstance(y, pd.Series) else []
+    if len(outputs) == 1 and len(given) == 1 and given[0] not in (outputs[0], None):
+        notes.append(f"Labels: the column {given[0]!r} was taken for the output {outputs[0]!r}.")
+    shared = len(columns) - len(set(columns.values()))
+    if shared:
+        notes.append(f"{shared:,} inputs are fed by a column that feeds another input too.")
+    if matched.n_unlabelled:
+        notes.append(f"{matched.n_unlabelled:,} cells have no label and were left out.")
+    if matched.n_unmatched:
+        notes.append(f"{matched.n_unmatched:,} labels have no cell and were left out.")
+    if matched.cells.holds_counts() and matched.cells.normalization is None:
+        notes.append(
+            "The cells hold whole numbers: if these are counts, normalise them first (Cells.log_normalized), "
+            "so that sequencing depth does not stand in for biology."
+        )
+    return tuple(notes)
