@@ -49,4 +49,8 @@ def read_cells_and_labels(
     import anndata
 
     table = read_cells(path, **how)  # type: ignore[arg-type]
-    return table, labels_from_anndata(anndata.read_h5ad(path, backed="r"), label or "", outputs=outputs)
+    adata = anndata.read_h5ad(path, backed="r")
+    try:
+        return table, labels_from_anndata(adata, label or "", outputs=outputs)
+    finally:
+        adata.file.close()

@@ -64,7 +64,10 @@ def predict(
         write_whole(out, gzip.compress(data, mtime=0) if out.name.endswith(".gz") else data, force=force)
         screen.print(f"wrote {out}: {len(found):,} cells, {len(found.columns):,} outputs")
     if json_:
-        rows = found.reset_index().to_dict(orient="records") if out is None else None
+        rows = None
+        if out is None:
+            values = found.to_dict(orient="records")
+            rows = [{**row, "barcode": barcode} for barcode, row in zip(found.index, values, strict=True)]
         print_json(
             {
                 "out": None if out is None else str(out),

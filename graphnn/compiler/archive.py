@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 
 from graphnn.errors import FormatError, quoted
@@ -71,8 +72,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             check_size(archive, len(data))
-            names = archive.namelist()
-            twice = [name for position, name in enumerate(names) if name in names[:position]]
+            twice = [name for name, count in Counter(archive.namelist()).items() if count > 1]
             if twice:
                 raise FormatError(f"expected each member once, got {quoted(twice)} again; save it anew")
             return {entry.filename: _read(archive, entry) for entry in archive.infolist()}

@@ -77,6 +77,7 @@ def _check_classes(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             check_size(archive, len(data))
             waiting: list[Any] = [json.loads(archive.read("config.json"))]
+            n_weights = sum(e.file_size for e in archive.infolist() if e.filename.endswith(".h5")) // 4
     except FormatError:
         raise
     except Exception as error:  # as many kinds as damage has
@@ -88,8 +89,38 @@ def _check_classes(data: bytes) -> None:
             if "class_name" in value and not _is_known(value):
                 got = f"{value.get('module')}.{value['class_name']}"
                 raise FormatError(f"expected the layers of a network, got {got}; load only what save_bundle wrote")
+            if value.get("class_name") == "EdgeDense":
+                _check_units(value.get("config"), n_weights)
         elif isinstance(value, list):
             waiting += value
+
+
+def _check_units(config: Any, n_weights: int) -> None:
+    """Refuse a layer that says it has more units than the file has weights for: it would be built before it is filled.
+
+    With u units a hidden vertex has u columns, and each edge into it at least as many weights.
+    """
+    units = config.get("units", 1) if isinstance(config, dict) else None
+    if type(units) is not int or units < 1:
+        raise FormatError(f"expected a number of units in a layer, got {str(units)[:60]!r}; save the model again")
+    if units == 1:
+        return
+    try:
+        level, there = config["level"], config["hidden_counts"]
+        blocks = sorted({*level["source_level"]} | ({0} if level["n_fed"] else set()))
+        hidden = dict(zip(blocks, there, strict=True))
+        ends = zip(level["source_level"], level["source_column"], level["target_column"], strict=True)
+        claimed = sum(
+            (units if column < hidden[block] else 1) * (units if target < level["n_hidden"] else 1)
+            for block, column, target in ends
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"expected the wiring of a layer, got another ({error!r}); save the model again") from error
+    if claimed > n_weights:
+        raise FormatError(
+            f"expected a layer with at most {n_weights:,} weights, as the file holds, got one of {claimed:,}; "
+            "it is damaged, or was made to fill the memory"
+        )
 
 
 def _is_known(described: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from scipy.special import expit, softmax
 
 from graphnn.compiler.bundle import Bundle, read_bundle
 from graphnn.compiler.features import Features, Preprocessing
-from graphnn.compiler.plan import LayerPlan
+from graphnn.compiler.model import parts_of
 from graphnn.data.cells import Cells, as_cells
 from graphnn.errors import BatchMemoryError, DataError, MismatchError, OptionError, quoted
 from graphnn.evaluate.options import check_whole
@@ -105,7 +105,7 @@ def predict_batches(
         check_whole("batch_size", batch_size, least=1)
     table = _as_table(bundle, cells, layer)
     reading = read_as(bundle, table, missing=missing, normalize=normalize)
-    size = batch_size or fitting_batch(bundle.plan, table)
+    size = batch_size or fitting_batch(bundle, table)
     size = min(size, 1 << (table.n_cells - 1).bit_length())  # a power of two: few programs for tables of many sizes
     return _batches(bundle, table, reading, size)
 
@@ -138,16 +138,17 @@ def read_as(bundle: Bundle, cells: Cells, *, missing: str = "raise", normalize: 
     return Reading(features, names, fill, log_total, note)
 
 
-def fitting_batch(plan: LayerPlan, cells: Cells) -> int:
+def fitting_batch(bundle: Bundle, cells: Cells) -> int:
     """How many cells a batch may have, so that it takes about `BATCH_BYTES`.
 
     Counted are the values of a batch before and after scaling, on both sides of the engine; the messages over the edges
     of the largest level; the activations; and the part of the table.
     """
-    level = max(level.n_edges for level in plan.levels)
-    nodes = sum(level.n_nodes for level in plan.levels)
+    wirings = [layer.wiring for layer in parts_of(bundle.model)[1]]  # of units, where vertices have several
+    level = max(wiring.n_edges for wiring in wirings)
+    nodes = sum(wiring.n_nodes for wiring in wirings)
     stored = cells.matrix.nnz / cells.n_cells * 2 if cells.is_sparse else cells.n_genes * 3
-    per_cell = 4 * (4 * len(plan.inputs) + 2 * level + 2 * nodes + stored)
+    per_cell = 4 * (4 * len(bundle.plan.inputs) + 2 * level + 2 * nodes + stored)
     return int(min(max(BATCH_BYTES // per_cell, 1), LARGEST_BATCH))
 
 
@@ -173,6 +174,11 @@ def _normalization(cells: Cells, known: Preprocessing | None, how: str) -> tuple
     if how == "auto" and known and not wanted and not known.whole_numbers and not done and _holds_counts(cells):
         raise DataError(
             "expected values such as trained the model, which were no whole numbers, got whole numbers, as counts are; "
+            "treat them as those that trained were treated, then say normalize='none' (--normalize none)"
+        )
+    if how == "auto" and known and known.whole_numbers and not wanted and (done or not _holds_counts(cells)):
+        raise DataError(
+            "expected whole numbers, such as trained the model, got values that were normalised or are fractions; "
             "treat them as those that trained were treated, then say normalize='none' (--normalize none)"
         )
     return None, "Values were used as they are."

@@ -223,6 +223,23 @@ def rewritten(source, target, *, hashed=True, **changes):
     return repacked(left, target, hashed=hashed and "manifest.json" in left)
 
 
+@pytest.mark.parametrize("units", [6000, 0, "many", None])
+def test_a_layer_with_more_units_than_the_file_has_weights_is_refused_before_it_is_built(tmp_path, units):
+    """Edges of units grow with the square of their number: a small file could fill the memory."""
+    path = save_bundle(compile_network(everything(), NetworkOptions(units=2)), tmp_path / "net.gnn")
+    inner = members_of(path)["model.keras"]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(inner)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                assert data.count(b'"units": 2') == plan_layers(everything()).depth
+                data = data.replace(b'"units": 2', b'"units": ' + json.dumps(units).encode())
+            target.writestr(name, data)
+    with pytest.raises(FormatError, match=r"weights|units"):
+        read_bundle(rewritten(path, tmp_path / "bad.gnn", model=buffer.getvalue()))
+
+
 # -- damage --------------------------------------------------------------------------------------------------------
 
 

@@ -284,6 +284,17 @@ def test_a_model_of_counts_takes_counts():
     np.testing.assert_allclose(predict(known, counts()), by_hand(known, counts()), rtol=0, atol=1e-6)
 
 
+def test_other_values_for_a_model_of_counts_are_refused_and_the_user_decides():
+    known = bundle_of(preprocessing=TRAINED_ON_COUNTS)
+    done = Cells.from_frame(counts()).log_normalized()
+    for other in (done, counts() / 3):
+        with pytest.raises(DataError, match="whole numbers"):
+            predict(known, other)
+    np.testing.assert_allclose(
+        predict(known, counts() / 3, normalize="none"), by_hand(known, counts() / 3), rtol=0, atol=1e-6
+    )
+
+
 def test_genes_given_twice_are_merged_as_those_that_trained():
     doubled = pd.concat([table(), table(seed=1)[["A"]]], axis="columns")
     for policy in ("sum", "max", "first"):
@@ -372,12 +383,14 @@ def wide(n_inputs):
 
 
 def test_a_batch_is_chosen_from_its_bytes():
-    small, large = plan_layers(wide(10)), plan_layers(wide(18_000))
+    small, large = bundle_of(wide(10)), bundle_of(wide(18_000))
     few, many = Cells.from_frame(table()), Cells.from_frame(table(columns=[f"g{i}" for i in range(18_000)]))
     assert fitting_batch(small, few) == module.LARGEST_BATCH
     size = fitting_batch(large, many)
     assert 200 < size < module.BATCH_BYTES / (4 * 18_000)
     assert fitting_batch(large, replace(many, matrix=sp.csr_array(many.matrix))) > size
+    of_units = bundle_of(wide(18_000), options=NetworkOptions(units=4))
+    assert fitting_batch(of_units, many) < 0.7 * size  # four times the edges
 
 
 def test_a_batch_has_at_least_one_cell(monkeypatch):
