@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,13 +143,20 @@ def _with_roles(problem: Problem, inputs: IntVector, outputs: IntVector) -> Role
 
 def _on_walks(problem: Problem, edges: IntVector) -> IntVector:
     """The edges on walks from an input to an output of one sample."""
+    return union_of(on_walks(problem, edges, *roles) for roles in sample_roles(problem))
+
+
+def on_walks(problem: Problem, edges: IntVector, inputs: IntVector, outputs: IntVector) -> IntVector:
+    """The edges on walks from one of the inputs to one of the outputs."""
     tails, heads = problem.sources[edges], problem.targets[edges]
-    useful = np.zeros(len(edges), dtype=bool)
-    for inputs, outputs in sample_roles(problem):
-        fed = reachable(problem.n_vertices, tails, heads, inputs)
-        out = reachable(problem.n_vertices, heads, tails, outputs)
-        useful |= fed[tails] & out[heads]
-    return np.unique(edges[useful])
+    fed = reachable(problem.n_vertices, tails, heads, inputs)
+    out = reachable(problem.n_vertices, heads, tails, outputs)
+    return edges[fed[tails] & out[heads]]
+
+
+def union_of(parts: Iterable[IntVector]) -> IntVector:
+    """Edges of any of the parts, sorted."""
+    return np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int64)]))
 
 
 def covers(problem: Problem, edges: IntVector) -> bool:

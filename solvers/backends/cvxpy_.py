@@ -9,6 +9,7 @@ import numpy as np
 
 from solvers.backends.attentive import attentive
 from solvers.backends.base import BackendResult, EngineOptions, MixedIntegerProgram, Status
+from solvers.backends.highs import INTEGER_OPTIONS
 from solvers.errors import SolverError
 
 # user_limit and optimal_inaccurate may come with a point that violates the constraints: `found` is checked below
@@ -42,7 +43,7 @@ class CvxpyBackend:
         problem = cp.Problem(cp.Minimize(program.cost[place] @ x), list(_constraints(x, program, place)))
         limits = {"time_limit": options.time_limit_s} if math.isfinite(options.time_limit_s) else {}
         try:
-            settings = {"mip_rel_gap": 0.0, "threads": 1, "random_seed": int(options.seed) % 2**31, **limits}
+            settings = {**INTEGER_OPTIONS, "threads": 1, "random_seed": int(options.seed) % 2**31, **limits}
             # CVXPY offers no way to stop an engine, nor to start one from a point of another
             attentive(lambda: problem.solve(solver=cp.HIGHS, **settings), stopped=options.stopped)
         except cp.SolverError as error:

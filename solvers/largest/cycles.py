@@ -29,7 +29,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from solvers.arrays import neighbours
 from solvers.backends.attentive import attentive
-from solvers.backends.highs import quiet_highs
+from solvers.backends.highs import exact_in_integers, quiet_highs
 from solvers.bounds import rounded_up
 from solvers.clock import Clock
 from solvers.errors import SolverError
@@ -95,7 +95,7 @@ class CycleProgram:
         count = self.highs.getNumCol()
         kinds = np.full(count, highspy.HighsVarType.kInteger)
         self.highs.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
-        self.highs.setOptionValue("mip_rel_gap", 0.0)
+        exact_in_integers(self.highs)
 
     def begin_with(self, kept: IntVector) -> None:
         """Give a feasible set of edges to the next integer solve."""

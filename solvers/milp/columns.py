@@ -24,10 +24,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Flow:
-    """First columns of one sample's flow: on edges, then at its inputs and outputs."""
+    """First columns of what one sample has: flow on edges, then at its inputs and outputs.
+
+    Attributes:
+        edges: Of the flow on edges.
+        ends: Of what inputs inject, then of what outputs drain.
+        active: Of the edges that the flow may use; 0, the edges of the network, unless the sample has its own.
+        order: Of the positions of vertices among those; only where it has its own.
+    """
 
     edges: int
     ends: int
+    active: int = 0
+    order: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +68,15 @@ class Columns:
     integer: BoolVector
 
 
-def make_columns(problem: Problem, samples: Sequence[Sample], *, with_order: bool) -> Columns:
-    """Give every block its place, its cost (a reward that is earned is a cost of its negative) and its bounds."""
+def make_columns(problem: Problem, samples: Sequence[Sample], *, with_order: bool, own_orders: bool) -> Columns:
+    """Give every block its place, its cost (a reward that is earned is a cost of its negative) and its bounds.
+
+    Args:
+        problem: Normal (`solvers.reduce.normal`).
+        samples: Of the problem, or one that stands for it.
+        with_order: The vertices have positions.
+        own_orders: Every sample has edges and positions of its own.
+    """
     rules, n_edges, n_vertices = problem.rules, problem.n_edges, problem.n_vertices
     touched = np.unique(np.concatenate([problem.sources, problem.targets]))
     speaks = {*rules.rewards, *rules.forced_vertices, *np.flatnonzero(problem.vertex_costs).tolist()}
@@ -73,12 +89,20 @@ def make_columns(problem: Problem, samples: Sequence[Sample], *, with_order: boo
     first += len(bundles)
     flows = []
     for sample in samples:
-        flows.append(Flow(edges=first, ends=first + n_edges))
-        first += n_edges + len(sample.inputs) + len(sample.outputs)
+        ends, active = first + n_edges, first + n_edges + len(sample.inputs) + len(sample.outputs)
+        if own_orders:
+            flows.append(Flow(edges=first, ends=ends, active=active, order=active + n_edges))
+            first = active + n_edges + n_vertices
+        else:
+            flows.append(Flow(edges=first, ends=ends))
+            first = active
     cost, lower, upper = np.zeros(first), np.zeros(first), np.ones(first)
     integer = np.zeros(first, dtype=bool)
     cost[:n_edges] = problem.costs
     integer[: n_edges + len(used)] = True
+    for flow in flows if own_orders else ():
+        integer[flow.active : flow.order] = True
+        upper[flow.order : flow.order + n_vertices] = n_vertices
     for vertex, column in used.items():
         cost[column] = problem.vertex_costs[vertex] - rules.rewards.get(vertex, 0.0)
     lower[[used[vertex] for vertex in rules.forced_vertices if vertex in used]] = 1.0

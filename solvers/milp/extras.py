@@ -81,7 +81,7 @@ def _parent_rows(problem: Problem, most: int) -> Rows:
     )
 
 
-def order_rows(problem: Problem, edges: IntVector, span: FloatVector, first: int) -> Rows:
+def order_rows(problem: Problem, edges: IntVector, span: FloatVector, first: int, *, active: int = 0) -> Rows:
     """L_v - L_u >= 1 - S (1 - x_uv) for these edges.
 
     Args:
@@ -89,11 +89,12 @@ def order_rows(problem: Problem, edges: IntVector, span: FloatVector, first: int
         edges: Which edges.
         span: S of each edge of the problem, shape (n_edges,).
         first: First of the columns L.
+        active: First of the columns x.
     """
     row, wide = np.arange(len(edges)), span[edges]
     return Rows(
         row=np.concatenate([row, row, row]),
-        column=np.concatenate([first + problem.targets[edges], first + problem.sources[edges], edges]),
+        column=np.concatenate([first + problem.targets[edges], first + problem.sources[edges], active + edges]),
         value=np.concatenate([np.ones(len(edges)), -np.ones(len(edges)), -wide]),
         lower=1.0 - wide,
         upper=np.full(len(edges), np.inf),

@@ -9,7 +9,9 @@ injects), d (what an output drains).
     coupling f_e <= M_e x_e                                                 every edge e, every sample
     use      sum_s f_e >= x_e                                               only where a choice may hold idle edges
     ends     x_e <= y_v (e at v),  y_v <= sum of x at v                     every vertex with a column y
-    inject   p_v <= P y_v,  y_v <= sum of f out of v, all samples           inputs that may be left out
+    inject   p_v <= P y_v                                                   inputs that may be left out
+    earn     y_v <= sum of p_v (samples of which v is an input) + sum of f out of v (others)
+    own      w_e <= x_e, f_e <= M_e w_e, order of w                         samples with edges w of their own
     order    L_v - L_u >= 1 - S (1 - x_uv),  0 <= L <= S - 1                edges inside a component of S vertices
     depth    L_v - L_u >= 1 - (D + 1) (1 - x_uv),  0 <= L <= D              every edge, in place of order
     parents  sum_in x <= k                                                  every vertex
@@ -23,6 +25,11 @@ One output: every input injects exactly 1 and M_e is the number of inputs that r
 decomposition of a feasible choice gives such a flow. Several outputs: besides one unit from every input to some
 output, one unit runs from some input to every output, so p lies in [1, 1 + n_outputs] and M_e grows by the number
 of outputs that the head reaches. Where idle edges could be chosen, one more unit runs through every edge.
+
+A reward is earned where the input is on a way to an output. In its own samples it injects a unit then, which has to
+leave by such a way; that some flow leaves it would not be enough, as flow may run round a cycle. In other samples it is
+*visited*: one more unit is sent through it, and no cycle can feign that, since either all samples share one order, or,
+where samples have orders of their own, each has its own acyclic edges then.
 
 The order rows may be left out where the family of feasible choices is closed under leaving edges out as long as all
 stays covered: then a cover without redundant edges is acyclic (if it had a cycle, the cycle's edge that leaves its
@@ -43,7 +50,7 @@ from scipy.sparse import coo_array, csr_array
 from solvers.arrays import neighbours, strong_components
 from solvers.backends.base import MixedIntegerProgram
 from solvers.clock import Clock
-from solvers.milp.columns import Columns, Rows, make_columns
+from solvers.milp.columns import Columns, Flow, Rows, make_columns
 from solvers.milp.extras import extra_rows, order_rows
 from solvers.milp.routes import available_routes
 from solvers.problem import BoolVector, FloatVector, IntVector, Problem
@@ -57,12 +64,14 @@ class Wants:
     Attributes:
         order: The order of the vertices, where a cheapest cover may be cyclic.
         use: Edges that are chosen only if a unit of flow runs through them, since idle ones could be chosen.
+        own_orders: Whether samples need edges and positions of their own.
         local: Rows that only make it faster.
         routes: Disjoint routes that each input must have; empty where routes need not be disjoint.
     """
 
     order: bool
     use: IntVector
+    own_orders: bool = False
     local: bool = True
     routes: Mapping[int, int] = field(default_factory=dict)
 
@@ -70,7 +79,7 @@ class Wants:
 def wants(problem: Problem, clock: Clock | None = None) -> Wants:
     """What a problem needs; when the clock expires, a little less."""
     routes = available_routes(problem, clock) if problem.rules.disjoint_routes else {}
-    return Wants(order=needs_order(problem), use=edges_to_use(problem), routes=routes)
+    return Wants(needs_order(problem), edges_to_use(problem), own_orders=needs_own_orders(problem), routes=routes)
 
 
 def needs_order(problem: Problem) -> bool:
@@ -82,6 +91,18 @@ def needs_order(problem: Problem) -> bool:
     forced = bool(rules.forced_edges or rules.forced_vertices)
     named = forced or bool(rules.excluded) or rules.max_depth is not None
     return problem.has_negative_costs or named or shared or redundant
+
+
+def needs_own_orders(problem: Problem) -> bool:
+    """Whether an input could earn its reward in a sample with an order of its own that has it on a cycle only."""
+    rules = problem.rules
+    return not rules.shared_order and any(len(visits(problem, sample)) for sample in rules.samples)
+
+
+def visits(problem: Problem, sample: Sample) -> IntVector:
+    """Inputs of other samples only, which a way of this one may pass and so earn their rewards."""
+    optional = np.array(list(problem.rules.rewards), dtype=np.int64)
+    return optional[np.isin(optional, problem.targets) & ~np.isin(optional, sample.inputs)]
 
 
 def edges_to_use(problem: Problem) -> IntVector:
@@ -113,28 +134,34 @@ def acyclic_flow(problem: Problem, wants: Wants) -> tuple[MixedIntegerProgram, C
         The program, and where its columns are.
     """
     samples = problem.rules.samples or (Sample(tuple(problem.inputs.tolist()), tuple(problem.outputs.tolist())),)
-    columns = make_columns(problem, samples, with_order=wants.order)
+    columns = make_columns(problem, samples, with_order=wants.order, own_orders=wants.own_orders)
     blocks: list[Rows] = []
     upper, lower = columns.upper.copy(), columns.lower.copy()
     for number, sample in enumerate(samples):
         flow = columns.flows[number]
-        capacity = flow_capacity(problem, sample) + len(wants.use)
+        more = len(wants.use) + len(visits(problem, sample))  # units beside those that cover
+        capacity = flow_capacity(problem, sample) + more
         upper[flow.edges : flow.edges + problem.n_edges] = capacity
-        blocks += [_flow_rows(problem, sample, flow.edges, flow.ends), _coupling_rows(problem, capacity, flow.edges)]
-        injection = 1.0 + len(wants.use) + (len(sample.outputs) if len(sample.outputs) > 1 else 0)
+        blocks += [_flow_rows(problem, sample, flow.edges, flow.ends), _coupling_rows(problem, capacity, flow)]
+        injection = 1.0 + more + (len(sample.outputs) if len(sample.outputs) > 1 else 0)
         first, n_in, n_out = flow.ends, len(sample.inputs), len(sample.outputs)
         upper[first : first + n_in] = injection
         upper[first + n_in : first + n_in + n_out] = injection * n_in
         lower[first : first + n_in] = [0.0 if vertex in problem.rules.rewards else 1.0 for vertex in sample.inputs]
         lower[first + n_in : first + n_in + n_out] = 1.0
         blocks.append(_injection_rows(problem, sample, columns, first, injection))
-    blocks.append(_collection_rows(problem, samples, columns))
+    blocks.append(_earning_rows(problem, samples, columns))
     if len(wants.use):
         blocks.append(_use_rows(wants.use, [flow.edges for flow in columns.flows]))
-    if wants.order and problem.rules.max_depth is None:
-        inner, size = inner_edges(problem)
-        upper[columns.order : columns.order + problem.n_vertices] = np.maximum(size - 1.0, 0.0)
-        blocks.append(order_rows(problem, np.flatnonzero(inner), size[problem.sources].astype(float), columns.order))
+    if wants.own_orders:
+        blocks += [_own_rows(problem, flow) for flow in columns.flows]
+    shared = wants.order and problem.rules.max_depth is None
+    orders = [Flow(0, 0, order=columns.order)] if shared else list(columns.flows) if wants.own_orders else []
+    inner, size = inner_edges(problem)
+    for each in orders:
+        upper[each.order : each.order + problem.n_vertices] = np.maximum(size - 1.0, 0.0)
+        span = size[problem.sources].astype(float)
+        blocks.append(order_rows(problem, np.flatnonzero(inner), span, each.order, active=each.active))
     blocks += extra_rows(problem, columns, wants.routes)
     if wants.local:
         blocks += [_local_rows(problem, into=True), _local_rows(problem, into=False), _cover_rows(problem, columns)]
@@ -198,11 +225,11 @@ def _flow_rows(problem: Problem, sample: Sample, first_flow: int, first_end: int
     return Rows(row, column, value, zero, zero)
 
 
-def _coupling_rows(problem: Problem, capacity: FloatVector, first_flow: int) -> Rows:
+def _coupling_rows(problem: Problem, capacity: FloatVector, flow: Flow) -> Rows:
     edges = np.arange(problem.n_edges)
     return Rows(
         row=np.concatenate([edges, edges]),
-        column=np.concatenate([edges, first_flow + edges]),
+        column=np.concatenate([flow.active + edges, flow.edges + edges]),
         value=np.concatenate([-capacity, np.ones(problem.n_edges)]),
         lower=np.full(problem.n_edges, -np.inf),
         upper=np.zeros(problem.n_edges),
@@ -224,17 +251,33 @@ def _injection_rows(problem: Problem, sample: Sample, columns: Columns, first: i
     )
 
 
-def _collection_rows(problem: Problem, samples: Sequence[Sample], columns: Columns) -> Rows:
-    """y_v <= flow out of v: a vertex at which a reward is earned is on a way to an output of some sample."""
+def _own_rows(problem: Problem, flow: Flow) -> Rows:
+    """w_e <= x_e: edges of one sample are edges of the network."""
+    edges, count = np.arange(problem.n_edges), problem.n_edges
+    return Rows(
+        row=np.concatenate([edges, edges]),
+        column=np.concatenate([edges, flow.active + edges]),
+        value=np.concatenate([np.ones(count), -np.ones(count)]),
+        lower=np.zeros(count),
+        upper=np.full(count, np.inf),
+    )
+
+
+def _earning_rows(problem: Problem, samples: Sequence[Sample], columns: Columns) -> Rows:
+    """y_v <= what v injects in its samples, and what leaves it in others."""
     row: list[int] = []
     column: list[int] = []
     value: list[float] = []
     leaving = neighbours(problem.n_vertices, problem.sources, np.arange(problem.n_edges))
+    place = [dict(zip(sample.inputs, range(len(sample.inputs)), strict=True)) for sample in samples]
     for number, vertex in enumerate(problem.rules.rewards):
-        flows = [flow.edges + edge for flow in columns.flows for edge in leaving[vertex]]
-        row += [number] * (len(flows) + 1)
-        column += [columns.used[vertex], *flows]
-        value += [-1.0] + [1.0] * len(flows)
+        units: list[int] = []
+        for flow, known in zip(columns.flows, place, strict=True):
+            is_input = vertex in known
+            units += [flow.ends + known[vertex]] if is_input else [flow.edges + edge for edge in leaving[vertex]]
+        row += [number] * (len(units) + 1)
+        column += [columns.used[vertex], *units]
+        value += [-1.0] + [1.0] * len(units)
     count = len(problem.rules.rewards)
     return Rows(np.array(row, int), np.array(column, int), np.array(value), np.zeros(count), np.full(count, np.inf))
 

@@ -13,9 +13,10 @@ from solvers.backends.base import EngineOptions, MixedIntegerProgram, Status
 from solvers.bounds import meets, rounded_up
 from solvers.check import cost_of, violations
 from solvers.clock import Clock
-from solvers.cover import settle, tidy
+from solvers.cover import on_walks, sample_roles, settle, tidy, union_of
 from solvers.errors import InfeasibleProblem, SolverError
-from solvers.milp.formulation import acyclic_flow, wants
+from solvers.milp.columns import Columns
+from solvers.milp.formulation import Wants, acyclic_flow, wants
 from solvers.milp.routes import missing_routes, with_rows
 from solvers.options import Options
 from solvers.problem import FloatVector, IntVector, Problem
@@ -48,7 +49,7 @@ def solve_milp(
         asked = replace(asked, order=True)
     program, columns = acyclic_flow(problem, asked)
     constant = float(sum(problem.rules.rewards.values()))
-    build_s, n_cuts, best = clock.seconds, 0, _Best(problem, start, ordered=asked.order)
+    build_s, n_cuts, best = clock.seconds, 0, _Best(problem, columns, start, asked)
     while True:
         first = None if best.edges is None else _point(problem, best.edges)
         settings = EngineOptions(
@@ -89,8 +90,8 @@ def solve_milp(
 class _Best:
     """The best feasible choice so far, and the best bound of the rounds before."""
 
-    def __init__(self, problem: Problem, start: IntVector | None, *, ordered: bool) -> None:
-        self.problem, self.ordered = problem, ordered
+    def __init__(self, problem: Problem, columns: Columns, start: IntVector | None, asked: Wants) -> None:
+        self.problem, self.columns, self.asked = problem, columns, asked
         self.edges: IntVector | None = None
         self.objective, self.bound = math.inf, -math.inf
         self._take(tidy(problem, np.arange(problem.n_edges)) if start is None else start)
@@ -100,8 +101,18 @@ class _Best:
         if x is not None:
             active = np.flatnonzero(x[: self.problem.n_edges] > 0.5)
             if not self.problem.has_negative_costs:
-                self._take(settle(self.problem, active, ordered=self.ordered))
+                self._take(settle(self.problem, active, ordered=self.asked.order))
+            if self.asked.own_orders:
+                self._take(self._own_networks(x))
             self._take(active)  # leaving out may lose a reward that only another sample's way earned
+
+    def _own_networks(self, x: FloatVector) -> IntVector:
+        """The union of the samples' own networks."""
+        first, parts = [flow.active for flow in self.columns.flows], []
+        for active, (inputs, outputs) in zip(first, sample_roles(self.problem), strict=True):
+            edges = np.flatnonzero(x[active : active + self.problem.n_edges] > 0.5)
+            parts.append(on_walks(self.problem, edges, inputs, outputs))
+        return union_of(parts)
 
     def _take(self, edges: IntVector) -> None:
         if not violations(self.problem, edges):

@@ -78,7 +78,9 @@ def test_the_optimum_of_1000_drawn_problems(kind, method, backend):
     check_all(1000, seed=77, kind=kind, method=method, backend=backend)
 
 
-# found by drawing: an output fed by another sample's optional input only; routes over edges that no network can hold
+# found by drawing: an output fed by another sample's optional input only; routes over edges that no network can hold;
+# a reward earned on a ring that nothing leaves, and by as many inputs as other ways pass; an optimum that an engine's
+# presolve cut off
 ONCE_WRONG = {
     "fed by a stranger": Problem(
         n_vertices=4,
@@ -103,6 +105,41 @@ ONCE_WRONG = {
         inputs=[0, 1],
         outputs=[2, 3],
         rules=Rules(min_routes=2, samples=(Sample((0,), (3,)), Sample((1,), (2,)))),
+    ),
+    "a reward on a ring": Problem(
+        n_vertices=6,
+        sources=[2, 2, 4, 0, 5, 1, 0, 3, 4],
+        targets=[1, 3, 2, 4, 3, 0, 5, 5, 5],
+        inputs=[1, 3],
+        outputs=[5],
+        costs=[cost / 97 for cost in (363, 1423, 735, 7, 1658, 108, 1399, 130, 1760)],
+        rules=Rules(rewards={1: 1608 / 97, 3: 1253 / 97}),
+    ),
+    "two rewards on ways of another sample": Problem(
+        n_vertices=6,
+        sources=[0, 0, 1, 2, 4],
+        targets=[1, 2, 3, 3, 5],
+        inputs=[0, 1, 2, 4],
+        outputs=[3, 5],
+        rules=Rules(rewards={1: 9.0, 2: 9.0}, samples=(Sample((0,), (3,)), Sample((1, 2, 4), (5,)))),
+    ),
+    "the same with orders of their own": Problem(
+        n_vertices=6,
+        sources=[0, 0, 1, 2, 4],
+        targets=[1, 2, 3, 3, 5],
+        inputs=[0, 1, 2, 4],
+        outputs=[3, 5],
+        rules=Rules(
+            rewards={1: 9.0, 2: 9.0}, samples=(Sample((0,), (3,)), Sample((1, 2, 4), (5,))), shared_order=False
+        ),
+    ),
+    "cut off by presolve": Problem(
+        n_vertices=5,
+        sources=[3, 2, 3, 3, 1, 4, 2, 3, 0, 1],
+        targets=[4, 1, 0, 2, 4, 3, 0, 1, 2, 2],
+        inputs=[1],
+        outputs=[2, 3],
+        rules=Rules(signs=(1, 1, 1, 0, 1, 0, 0, 0, 0, -1)),
     ),
 }
 
