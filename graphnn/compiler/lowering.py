@@ -6,7 +6,10 @@ May import `graphnn.errors` and the modules of this package.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.dropout import siblings
@@ -96,6 +99,25 @@ def optimizer(options: NetworkOptions) -> keras.optimizers.Optimizer:
     if half_precision(options) != "float16":
         return adam
     return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")
+
+
+class Zeros(keras.initializers.Initializer):
+    """Zeros out of NumPy: JAX compiles a program for every shape that it fills itself, some 20 ms apiece."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return keras.ops.convert_to_tensor(np.zeros(shape, dtype=dtype or "float32"))
+
+
+def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> None:
+    """Make an optimiser's memory of these variables, filled from NumPy where it is Adam."""
+    if type(optimizer) is not keras.optimizers.Adam:
+        optimizer.build(variables)
+        return
+    optimizer.add_optimizer_variables = partial(optimizer.add_optimizer_variables, initializer=Zeros())
+    try:
+        optimizer.build(variables)
+    finally:
+        del optimizer.add_optimizer_variables
 
 
 def loss(options: NetworkOptions) -> keras.Loss:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.layers import EdgeDense, InputDropout, InputNames, Readout
-from graphnn.compiler.lowering import edge_layers, half_precision, loss, optimizer
+from graphnn.compiler.lowering import build_optimizer, edge_layers, half_precision, loss, optimizer
 from graphnn.compiler.options import NetworkOptions, check_seed
 from graphnn.compiler.plan import LayerPlan, plan_layers
 from graphnn.errors import DataError, FormatError, MismatchError, OptionError, quoted
@@ -63,7 +63,9 @@ def compile_network(network: Dag | LayerPlan, options: NetworkOptions | None = N
     readout = Readout(plan.outputs, positions, columns, head=head, name="outputs", dtype=around)
     model = keras.Model(data, readout([blocks[number] for number in numbers]), name="graphnn")
     model.compile(optimizer=optimizer(options), loss=loss(options))
-    model.optimizer.build(model.trainable_variables)  # a model saved before training then loads without a warning
+    build_optimizer(
+        model.optimizer, model.trainable_variables
+    )  # a model saved before training then loads without a warning
     return model
 
 

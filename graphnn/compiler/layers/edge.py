@@ -165,7 +165,10 @@ class EdgeDense(keras.layers.Layer):
         self.bias = None
         if wiring.n_biases:
             self.bias = self.add_weight(
-                name="bias", shape=(wiring.n_biases,), initializer="zeros", regularizer=self.bias_regularizer
+                name="bias",
+                shape=(wiring.n_biases,),
+                initializer=self._initial_bias,
+                regularizer=self.bias_regularizer,
             )
 
     def call(self, blocks: Any, training: bool = False) -> Any:
@@ -255,6 +258,9 @@ class EdgeDense(keras.layers.Layer):
 
     def _initial_kernel(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor(self.initial_weights(self.seed)[0], dtype=dtype)
+
+    def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.convert_to_tensor(np.zeros(shape, dtype=np.float32), dtype=dtype)
 
     def _penalty(self) -> Any:
         """What is added to the loss for the kernel."""

@@ -29,7 +29,7 @@ class InputNames(keras.layers.Layer):
 
     def __init__(self, names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.names = tuple(names)
+        object.__setattr__(self, "names", tuple(names))  # Keras would walk through all of them, looking for variables
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         check_width("the data", expected=len(self.names), got=input_shape[-1])
