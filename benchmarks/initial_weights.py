@@ -14,8 +14,8 @@ import numpy as np
 
 import graphnn as gn
 from benchmarks.store import show, store
-from graphnn.compiler import layers
 from graphnn.compiler.initial import initial_kernel
+from graphnn.compiler.layers import edge
 from graphnn.data.demo import DEMO_OUTPUT, INPUT_SUFFIX, demo_inputs, demo_network
 
 Draw = Callable[..., Any]
@@ -45,7 +45,7 @@ def main(seeds: int = 5) -> int:
     minimal = gn.extract_dag(pruned, inputs, [DEMO_OUTPUT])
     rows: list[dict[str, Any]] = []
     for rule, draw in RULES.items():
-        layers.initial_kernel = draw  # only here: the rule is not an option of the product
+        edge.initial_kernel = draw  # only here: the rule is not an option of the product
         for activation in ACTIVATIONS:
             means = []
             for seed in range(seeds):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
@@ -41,7 +42,7 @@ def use_compilation_cache() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if VARIABLE_S not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_S)
-    if jax.config.jax_compilation_cache_max_size == -1:
+    if jax.config.jax_compilation_cache_max_size == -1 and find_spec("filelock"):  # without it JAX could not read
         jax.config.update("jax_compilation_cache_max_size", LARGEST)
     return folder
 

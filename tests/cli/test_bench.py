@@ -139,7 +139,13 @@ def test_ctrl_c_within_a_run_leaves_whole_files(stp):
     arguments = command(
         "bench", "solvers", "--stp", "path.stp", "--family", "layered", "--contestant", "steiner", "--out", "res"
     )
-    process = subprocess.Popen(arguments, cwd=stp, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments,
+        cwd=stp,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job in the background has none
+    )
     while "layered-6x300" not in (line := process.stderr.readline()) and "layered-3x20" not in line:
         pass  # the first result has been said, the next run begins
     time.sleep(0.5)

@@ -53,6 +53,7 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
 def test_a_program_from_the_cache_gives_the_same_bits(tmp_path):
     cache = {"GRAPHNN_CACHE": str(tmp_path), "PYTHONPATH": os.getcwd()}
     first = run_python(TRAIN, **cache)
+    assert "persistent compilation cache" not in first
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert kept
     assert run_python(TRAIN, **cache) == first == run_python(TRAIN, **{**cache, "GRAPHNN_CACHE": "off"})
