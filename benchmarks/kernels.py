@@ -20,7 +20,7 @@ from benchmarks.store import show, store
 from graphnn.compiler.edge_sum import EdgeSum
 from graphnn.compiler.plan import plan_layers
 from graphnn.evaluate.bench.shapes import PROFILE_EDGES, PROFILE_INPUTS, PROFILE_UNITS, Shape, draw_network
-from graphnn.evaluate.feed import Feed
+from graphnn.evaluate.engine.feed import Feed
 
 BATCH, RUNS, REPLICATES = 64, 30, 5
 

@@ -27,6 +27,7 @@ PRIOR = (
     ("h", 1, "k"), ("k", 1, "g"), ("h", 1, "y"), ("g", 0, "y"), ("k", 1, "y"), ("lonely", 1, "nowhere"),
 )  # fmt: skip
 INPUTS, OUTPUT = ("a", "b", "c", "d"), "y"
+ENGINE = "auto"  # of `trainer`; tests that hold for every engine set it to each
 TRAINING = TrainingOptions(epochs=6, patience=3, batch_size=16, learning_rate=0.05)
 
 
@@ -74,7 +75,8 @@ def trainer(
     dag: Dag, x: Any, y: Any, splits: Sequence[Split], network: NetworkOptions | None = None, **options: Any
 ) -> Trainer:
     """A trainer of a fresh model."""
-    defaults = {"epochs": 5, "patience": 5, "batch_size": 16, "learning_rate": 0.05, "validation_fraction": 0.25}
+    defaults: dict[str, Any] = {"epochs": 5, "patience": 5, "batch_size": 16, "learning_rate": 0.05}
+    defaults |= {"validation_fraction": 0.25, "engine": ENGINE}
     y = np.asarray(y, dtype=np.float32)
     return Trainer(
         compile_network(dag, network),

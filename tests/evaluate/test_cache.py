@@ -11,7 +11,7 @@ from tests.compiler.drawn import run_python
 
 ASK = """
 import json, jax
-from graphnn.evaluate.cache import use_compilation_cache
+from graphnn.evaluate.engine.cache import use_compilation_cache
 folder = use_compilation_cache()
 print(json.dumps([folder and str(folder), jax.config.jax_compilation_cache_dir]))
 """

@@ -14,8 +14,9 @@ from graphnn.compiler.options import NetworkOptions
 from graphnn.errors import BatchMemoryError, DataError, OptionError
 from graphnn.evaluate.compare import compare
 from graphnn.evaluate.engine import Job, Stopped, fit_all
-from graphnn.evaluate.feed import Feed
+from graphnn.evaluate.engine.feed import Feed
 from tests.compiler.drawn import dag_of, everything, run_python
+from tests.evaluate import small
 from tests.evaluate.small import bytes_of, cells, comparison, named_weights, networks, splits_of, trainer
 from tests.oracles.forward import forward
 
@@ -23,6 +24,15 @@ FULL, COMPRESSED = networks()
 X, Y = cells(48, seed=1)
 X, Y = X.to_numpy(dtype=np.float32), Y.to_numpy(dtype=np.float32)
 FROZEN = {"epochs": 1, "learning_rate": 1e-30}  # weights stay where they start
+
+
+@pytest.fixture(params=["jax", "numba"])
+def engine(request, monkeypatch):
+    """Each engine in turn, for what must hold on every one."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(small, "ENGINE", request.param)
+    return request.param
 
 
 def weights_of(fit) -> np.ndarray:
@@ -74,7 +84,7 @@ def reference(dag, start, x, y, split, *, epochs, rate, kernel_l2=0.0, bias_l2=0
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_the_trained_weights_are_those_of_an_adam_of_our_own(task):
+def test_the_trained_weights_are_those_of_an_adam_of_our_own(task, engine):
     """Skip edges, a fed input, an output with a successor, two outputs; penalties on kernels and on biases."""
     dag = everything()
     rng = np.random.default_rng(3)
@@ -97,7 +107,7 @@ def test_the_trained_weights_are_those_of_an_adam_of_our_own(task):
     assert [got[key] for key in start] == pytest.approx([expected[key] for key in start], abs=1e-4 * moved)
 
 
-def test_an_epoch_takes_as_many_steps_as_there_are_batches():
+def test_an_epoch_takes_as_many_steps_as_there_are_batches(engine):
     """Labels far away make every gradient of the output's bias alike, and Adam then moves it by the rate each step."""
     dag, rate = dag_of("a>y b>y", inputs="a b", outputs="y"), 1e-4
     x, y = np.random.default_rng(0).normal(size=(60, 2)), np.full(60, 1e3)
@@ -117,7 +127,7 @@ def test_best_weights_are_restored_and_predict_what_is_reported():
     for name in ("full", "compressed"):
         run = trainer(found.networks[name], cells()[0], cells()[1], [fit.split for fit in found.fits[name]])
         for fit in found.fits[name]:
-            prediction = run._model.stateless_call(*fit.state, found.inputs_of(fit), training=False)[0]
+            prediction = run.model.stateless_call(*fit.state, found.inputs_of(fit), training=False)[0]
             np.testing.assert_allclose(fit.prediction, prediction, atol=1e-6)
             assert np.isfinite(fit.losses).all()
             assert fit.best_epoch == 1 + int(np.argmin(fit.losses))
@@ -138,7 +148,7 @@ def test_the_validation_loss_at_the_best_epoch_is_that_of_the_kept_weights():
         assert fit.losses[fit.best_epoch - 1] == pytest.approx(loss, rel=1e-4)
 
 
-def test_training_stops_after_the_patience_and_goes_back_to_the_best_epoch():
+def test_training_stops_after_the_patience_and_goes_back_to_the_best_epoch(engine):
     """Validation labels are the reverse of what the training cells teach, so learning must worsen sooner or later."""
     split = splits_of(Y)[0]
     y = (X[:, 0] > 1).astype(np.float32)
@@ -150,22 +160,25 @@ def test_training_stops_after_the_patience_and_goes_back_to_the_best_epoch():
     assert np.array_equal(weights_of(until), weights_of(fit))
 
 
-def test_fits_repeat_to_the_bit_alone_among_others_and_in_any_order():
+NETWORKS = {"jax": NetworkOptions(dropout=0.3, input_normalization=True), "numba": NetworkOptions(kernel_l1=1e-3)}
+
+
+def test_fits_repeat_to_the_bit_alone_among_others_and_in_any_order(engine):
+    network = NETWORKS[engine]
     splits = splits_of(Y, seeds=2)
-    network = NetworkOptions(dropout=0.3, input_normalization=True)
     run = trainer(FULL, X, Y, splits, network, epochs=3)
-    variables = [np.array(variable.value) for variable in run._model.variables]
+    variables = [np.array(variable.value) for variable in run.model.variables]
     forth = [bytes_of(run.fit(split)) for split in splits]
     back = [bytes_of(run.fit(split)) for split in reversed(splits)][::-1]
     assert forth == back
     assert len(set(forth)) == len(splits)
     alone = trainer(FULL, X, Y, splits[1:2], network, epochs=3)
     assert bytes_of(alone.fit(splits[1])) == forth[1]
-    for variable, before in zip(run._model.variables, variables, strict=True):
+    for variable, before in zip(run.model.variables, variables, strict=True):
         assert np.array_equal(np.array(variable.value), before), variable.path  # the model itself never changes
 
 
-def test_replicates_start_from_weights_of_their_own():
+def test_replicates_start_from_weights_of_their_own(engine):
     splits = splits_of(Y, seeds=3)
     run = trainer(FULL, X, Y, splits, **FROZEN)
     starts = [weights_of(run.fit(split)) for split in splits]
@@ -187,7 +200,7 @@ def test_the_seed_of_the_network_options_is_not_used():
     assert found[0] == found[1]
 
 
-def test_penalties_shrink_what_they_name():
+def test_penalties_shrink_what_they_name(engine):
     split = splits_of(Y)[0]
     size = {}
     for name, options in {"none": {}, "kernel": {"kernel_l2": 1.0}, "bias": {"bias_l2": 5.0}}.items():
@@ -204,7 +217,7 @@ def test_penalties_shrink_what_they_name():
 @cache
 def without_dropout():
     split = splits_of(Y)[0]
-    return trainer(FULL, X, Y, [split], epochs=3).fit(split)
+    return trainer(FULL, X, Y, [split], epochs=3, engine="jax").fit(split)
 
 
 @pytest.mark.parametrize("dropout_on", ["edges", "nodes"])
@@ -215,7 +228,7 @@ def test_dropout_enters_training_and_no_prediction(dropout_on):
     assert bytes_of(dropped) == bytes_of(run.fit(split))
     assert not np.allclose(weights_of(dropped), weights_of(without_dropout()), atol=1e-4)
     x = dropped.scaler.transform(X[split.test])
-    with_masks = [run._model.stateless_call(*dropped.state, x, training=flag)[0] for flag in (False, False, True)]
+    with_masks = [run.model.stateless_call(*dropped.state, x, training=flag)[0] for flag in (False, False, True)]
     assert np.array_equal(with_masks[0], with_masks[1])
     assert not np.allclose(with_masks[0], with_masks[2], atol=1e-3)  # there is something to drop
     np.testing.assert_allclose(with_masks[0], dropped.prediction, atol=1e-6)
@@ -227,7 +240,7 @@ def test_the_state_of_normalisation_and_dropout_is_carried_through_the_batches()
     network = NetworkOptions(input_normalization=True, dropout=0.2)
     run = trainer(FULL, X, Y, [split], network, epochs=3, scaling="none", batch_size=99)
     fit = run.fit(split)
-    state = dict(zip([v.path for v in run._model.non_trainable_variables], fit.state[1], strict=True))
+    state = dict(zip([v.path for v in run.model.non_trainable_variables], fit.state[1], strict=True))
     mean = next(value for path, value in state.items() if path.endswith("moving_mean"))
     kept = 0.9**fit.best_epoch
     np.testing.assert_allclose(mean, (1 - kept) * X[split.train].mean(axis=0), rtol=1e-4)
@@ -239,7 +252,7 @@ def test_the_state_of_normalisation_and_dropout_is_carried_through_the_batches()
     assert fit.best_epoch in counters
 
 
-def test_a_loss_that_is_no_number_any_more_is_an_error_in_words():
+def test_a_loss_that_is_no_number_any_more_is_an_error_in_words(engine):
     split = splits_of(Y)[0]
     run = trainer(FULL, X, Y * 1e30, [split], NetworkOptions(task="regression"), epochs=3)
     with pytest.raises(DataError, match="finite validation loss"):
@@ -267,10 +280,10 @@ def sparse_cells():
     return x
 
 
-def test_any_number_of_workers_gives_the_same_bits():
+def test_any_number_of_workers_gives_the_same_bits(engine):
     splits = splits_of(Y, seeds=2)
     for x in (X, sparse_cells()):
-        run = trainer(FULL, x, Y, splits, NetworkOptions(dropout=0.2), epochs=3)
+        run = trainer(FULL, x, Y, splits, NETWORKS[engine], epochs=3)
         alone = [bytes_of(run.fit(split)) for split in splits]
         for workers in (1, 3):
             fits = fit_all([Job(run, split) for split in splits], workers=workers)
@@ -280,9 +293,9 @@ def test_any_number_of_workers_gives_the_same_bits():
 def test_sparse_and_dense_batches_train_alike(monkeypatch):
     x = sparse_cells()
     split = splits_of(Y)[0]
-    sparse = trainer(FULL, x, Y, [split], epochs=4).fit(split)
-    monkeypatch.setattr("graphnn.evaluate.feed.DENSE_FROM", 0.0)
-    dense = trainer(FULL, x, Y, [split], epochs=4).fit(split)
+    sparse = trainer(FULL, x, Y, [split], epochs=4, engine="jax").fit(split)
+    monkeypatch.setattr("graphnn.evaluate.engine.feed.DENSE_FROM", 0.0)
+    dense = trainer(FULL, x, Y, [split], epochs=4, engine="jax").fit(split)
     np.testing.assert_allclose(sparse.losses, dense.losses, rtol=1e-5)
     np.testing.assert_allclose(weights_of(sparse), weights_of(dense), atol=1e-4)
     np.testing.assert_allclose(sparse.prediction, dense.prediction, atol=1e-5)
@@ -349,15 +362,15 @@ def test_an_error_in_one_run_ends_the_others():
 @pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")])
 def test_a_batch_that_does_not_fit_in_memory_is_an_error_in_words(monkeypatch, error):
     split = splits_of(Y)[0]
-    run = trainer(FULL, X, Y, [split])
+    run = trainer(FULL, X, Y, [split], engine="jax")
 
     def full(*_):
         raise error
 
-    monkeypatch.setattr(run, "_run", full)
+    monkeypatch.setattr(run._engine, "_run", full)
     with pytest.raises(BatchMemoryError, match="smaller batch_size") as caught:
         run.fit(split)
-    assert caught.value.batch_size == len(split.train) // run._n_batches
+    assert caught.value.batch_size == len(split.train) // run._batches.count
 
 
 ON_DEVICES = """
@@ -368,7 +381,7 @@ from tests.evaluate.small import bytes_of, cells, networks, splits_of, trainer
 x, y = cells(80)
 x, y, full = x.to_numpy(dtype=np.float32), y.to_numpy(dtype=np.float32), networks()[0]
 splits = splits_of(y, seeds=2)
-run = trainer(full, x, y, splits, batch_size=32)
+run = trainer(full, x, y, splits, batch_size=32, engine='jax')
 many, one = fit_all([Job(run, s) for s in splits]), fit_all([Job(run, splits[0])])
 print(json.dumps([len(jax.devices()), [len(place.devices) for place in places(1)],
       [hashlib.sha256(bytes_of(fit)).hexdigest() for fit in many], one[0].losses.tolist(),

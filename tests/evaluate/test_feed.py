@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from graphnn.evaluate.feed import DENSE_FROM, Feed
+from graphnn.evaluate.engine.feed import DENSE_FROM, Feed
 from graphnn.evaluate.preprocess import fit_scaler
 
 

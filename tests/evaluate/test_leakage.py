@@ -104,7 +104,7 @@ def test_the_scaling_of_training_is_that_of_the_scaler():
     wild[split.test[0]] = 1e4  # beyond the cut
     run = trainer(FULL, wild, Y, [split], epochs=2)
     fit = run.fit(split)
-    model = run._model
+    model = run.model
     scaled = fit.scaler.transform(wild[split.test])
     assert np.abs(scaled).max() == 10
     np.testing.assert_allclose(model.stateless_call(*fit.state, scaled)[0], fit.prediction, atol=1e-6)

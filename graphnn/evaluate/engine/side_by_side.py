@@ -1,0 +1,84 @@
+"""`fit_all`: replicates side by side in threads, each on one of the devices that JAX sees. Imports JAX.
+
+Not in one program with a further axis: gathers of rows over several replicates do not vectorise on the CPU
+(`python -m benchmarks.kernels`), and a replicate alone gives the same bits as among others.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from graphnn.evaluate.engine.fit import Epoch, Fit
+from graphnn.evaluate.engine.place import places
+from graphnn.evaluate.engine.trainer import Trainer
+from graphnn.evaluate.splits import Split
+
+
+@dataclass(frozen=True)
+class Job:
+    """A replicate to train: of which trainer, on which split, and what is called after each epoch."""
+
+    trainer: Trainer
+    split: Split
+    on_epoch: Callable[[Epoch], None] | None = None
+
+
+def fit_all(
+    jobs: Sequence[Job], *, workers: int | None = None, on_done: Callable[[int], None] | None = None
+) -> list[Fit | None]:
+    """Train replicates side by side, each on one of the devices that JAX sees, in turn.
+
+    Law: the fits are the same, bit for bit, for every number of workers on one kind of device.
+
+    Args:
+        jobs: What to train, in the order in which they begin.
+        workers: How many at a time; None: see `default_workers`.
+        on_done: Called with the number of jobs done, whenever one is.
+
+    Returns:
+        One fit a job. Ctrl-C stops what is running; jobs that were not done are None then, and where none was done
+        KeyboardInterrupt is raised.
+
+    Raises:
+        DataError: A loss is not finite any more.
+        BatchMemoryError: A batch does not fit in memory.
+    """
+    if not jobs:
+        return []
+    where = places(len(jobs))
+    count = min(workers or default_workers(len(where)), len(jobs))
+    stop = threading.Event()
+    running: dict[Future[Fit], int] = {}
+    fits: list[Fit | None] = [None] * len(jobs)
+
+    def collect(futures: Iterable[Future[Fit]]) -> None:
+        for future in futures:
+            fits[running.pop(future)] = future.result()
+            if on_done is not None:
+                on_done(sum(fit is not None for fit in fits))
+
+    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="graphnn") as pool:
+        try:
+            for at, job in enumerate(jobs):
+                place = where[at % len(where)]
+                running[pool.submit(job.trainer.fit, job.split, job.on_epoch, place=place, stop=stop)] = at
+            while running:
+                collect(wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done)
+        except BaseException as error:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            collect([future for future in running if not future.cancelled() and future.exception() is None])
+            if not any(fits):
+                raise
+    return fits
+
+
+def default_workers(n_places: int) -> int:
+    """Replicates at a time: two for each device, as one leaves a core idle while it scatters; never more than cores."""
+    return max(1, min(2 * n_places, os.cpu_count() or 1))
