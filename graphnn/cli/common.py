@@ -69,6 +69,9 @@ SignPolicy = Annotated[str, typer.Option(help="free, initialised, soft or hard: 
 SignPenalty = Annotated[float, typer.Option(help="Penalty on weights of the wrong sign, with soft.")]
 Kernel = Annotated[str, typer.Option(help="auto, edge or dense: how layers compute; the results are the same.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, mixed_float16 or mixed_bfloat16.")]
+TrainingEngine = Annotated[
+    str, typer.Option("--engine", help="What trains: auto, jax, or numba (on the CPU, several times faster).")
+]
 
 
 def console(*, quiet: bool = False) -> Console:

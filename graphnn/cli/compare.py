@@ -51,6 +51,7 @@ from graphnn.cli.common import (
     Target,
     Task,
     TimeLimit,
+    TrainingEngine,
     Units,
     activations_of,
     choose_inputs,
@@ -94,6 +95,7 @@ def compare(
     batch_size: Annotated[int, typer.Option(help="Cells a step, at most.")] = 64,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.005,
     scaling: Annotated[str, typer.Option(help="Of inputs: standard, max or none.")] = "standard",
+    engine: TrainingEngine = "auto",
     hidden_activation: HiddenActivation = "elu",
     activation: Activation = None,
     level_activation: LevelActivation = None,
@@ -128,7 +130,12 @@ def compare(
         check_extraction(chosen, method="auto" if chosen == "max_edges" else method, solver=solver, seed=seed)
     check_label_source(labels, label)
     training = TrainingOptions(
-        epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate, scaling=scaling
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        scaling=scaling,
+        engine=engine,
     )
     options = NetworkOptions(
         task=task,

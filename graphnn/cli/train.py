@@ -43,6 +43,7 @@ from graphnn.cli.common import (
     SignPenalty,
     SignPolicy,
     Task,
+    TrainingEngine,
     Units,
     activations_of,
     console,
@@ -78,6 +79,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.005,
     validation_fraction: Annotated[float, typer.Option(help="Cells that tell when to stop, in (0, 0.5].")] = 0.2,
     scaling: Annotated[str, typer.Option(help="Of inputs: standard, max or none.")] = "standard",
+    engine: TrainingEngine = "auto",
     hidden_activation: HiddenActivation = "elu",
     activation: Activation = None,
     level_activation: LevelActivation = None,
@@ -110,6 +112,7 @@ def train(
         learning_rate=learning_rate,
         validation_fraction=validation_fraction,
         scaling=scaling,
+        engine=engine,
     )
     options = NetworkOptions(
         task=task,

@@ -79,6 +79,7 @@ class Comparison:
         training: How the networks were trained.
         options: How they were compiled.
         fits: For each network, one `Fit` a split, in the order of the splits.
+        engines: What trained each network: "jax" or "numba".
         scores: One row a network, output and split: network, output, seed, fold, n_train, n_validation, n_test, epochs,
             then the metrics.
         n_unlabelled: Cells without a label, which were left out.
@@ -97,6 +98,7 @@ class Comparison:
     training: TrainingOptions
     options: NetworkOptions
     fits: Mapping[str, tuple[Fit, ...]]
+    engines: Mapping[str, str]
     scores: pd.DataFrame
     n_unlabelled: int = 0
     notes: tuple[str, ...] = ()
@@ -270,7 +272,7 @@ def compare(
             in `activations` must fit one of the networks; the other does without it.
         input_suffix: What inputs of the network have behind the gene's name, e.g. "_gene".
         layer: Layer of an AnnData; None: its X.
-        workers: Runs side by side; None: two for each device, at most one a core. It changes no number.
+        workers: Runs side by side; None: one a core on the CPU, two for each other device. It changes no number.
         on_progress: Called after each epoch of each run.
 
     Returns:
@@ -329,6 +331,7 @@ def compare(
         training=training,
         options=options,
         fits=fits,
+        engines={name: trainer.engine for name, trainer in trainers.items()},
         scores=_score(fits, matched.labels, options.task),
         n_unlabelled=matched.n_unlabelled,
         notes=notes,

@@ -1,6 +1,7 @@
 """`predict`: what a trained model says of new cells, by name of the column, batch by batch.
 
-Sparse cells stay sparse until their batch. All batches have one size (the last is padded), so one compiled program
+Sparse cells stay sparse. Where numba is installed its loops go over what is not zero (`engine.on_numba`), and nothing
+is compiled for a model; else Keras predicts. Its batches have one size (the last is padded), so one compiled program
 serves them, and it is kept with the model: read a bundle once and predict many tables.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
 from scipy.special import expit, softmax
 
 from graphnn.compiler.bundle import Bundle, read_bundle
@@ -22,6 +25,7 @@ from graphnn.compiler.features import Features, Preprocessing
 from graphnn.compiler.model import parts_of
 from graphnn.data.cells import Cells, as_cells
 from graphnn.errors import BatchMemoryError, DataError, MismatchError, OptionError, quoted
+from graphnn.evaluate.engine.wires import obstacle
 from graphnn.evaluate.options import check_whole
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -30,6 +34,7 @@ MISSING = ("raise", "zero", "mean")
 NORMALIZATIONS = ("auto", "log", "none")
 BATCH_BYTES = 256 * 2**20  # what a batch may take, as far as that is known beforehand
 LARGEST_BATCH = 65_536  # more cells at a time gain nothing
+MANY_VALUES = 50_000_000  # of dense cells: with fewer, Keras takes longer to compile than the loops to go over them
 TOTAL = 1e4  # of log-normalisation, where the bundle names none
 
 
@@ -204,10 +209,14 @@ def _parts(cells: Cells, size: int) -> Iterator[Cells]:
 def _batches(bundle: Bundle, cells: Cells, reading: Reading, size: int) -> Iterator[pd.DataFrame]:
     to_probability = _probability(bundle.model.loss)
     outputs = list(bundle.plan.outputs)
+    forward = _forward(bundle, cells)
     for part in _parts(cells, size):
         try:
-            x = _values(part, reading, size)
-            found = np.asarray(bundle.model.predict_on_batch(x), dtype=np.float32)[: part.n_cells]
+            if forward is not None:
+                found = forward(**_stored(part, reading))
+            else:
+                x = _values(part, reading, size)
+                found = np.asarray(bundle.model.predict_on_batch(x), dtype=np.float32)[: part.n_cells]
         except Exception as error:
             if _is_out_of_memory(error):
                 raise BatchMemoryError(size, str(error).partition("\n")[0][:200] or type(error).__name__) from error
@@ -223,15 +232,44 @@ def _probability(loss: Any) -> Callable[[FloatMatrix], FloatMatrix]:
     return partial(softmax, axis=1) if type(loss).__name__.startswith("Categorical") else expit
 
 
-def _values(part: Cells, reading: Reading, size: int) -> FloatMatrix:
-    """Scaled values of a batch, shape (size, n_inputs); rows beyond the cells are zero."""
+def _forward(bundle: Bundle, cells: Cells) -> Callable[..., FloatMatrix] | None:
+    """What predicts without Keras, where it can and is quicker: cells that are mostly zeros, or few."""
+    if find_spec("numba") is None or obstacle(bundle.model):
+        return None
+    if not cells.is_sparse and cells.n_cells * len(bundle.plan.inputs) > MANY_VALUES:
+        return None
+    from graphnn.evaluate.engine.on_numba import NumbaForward
+
+    return NumbaForward(bundle.model)
+
+
+def _present(part: Cells, reading: Reading) -> tuple[Cells, npt.NDArray[np.bool_], list[str]]:
+    """The cells, normalised; which inputs have a column, and which columns these are."""
     if reading.log_total is not None:
         part = part.log_normalized(total=reading.log_total)
-    features, absent = reading.features, set(reading.missing)
-    is_there = np.array([name not in absent for name in features.inputs])
-    columns = [column for column, there in zip(features.columns, is_there.tolist(), strict=True) if there]
-    values = part.select(columns)
-    if absent:
+    absent = set(reading.missing)
+    is_there = np.array([name not in absent for name in reading.features.inputs])
+    return part, is_there, [c for c, there in zip(reading.features.columns, is_there.tolist(), strict=True) if there]
+
+
+def _stored(part: Cells, reading: Reading) -> dict[str, Any]:
+    """The values of a batch that are not zero and their scaling, as `NumbaForward` takes them."""
+    part, is_there, columns = _present(part, reading)
+    features, given = reading.features, sp.csr_array(part.select_as_is(columns))
+    given.sum_duplicates()
+    places = np.flatnonzero(is_there).astype(given.indices.dtype)
+    rows = sp.csr_array((given.data, places[given.indices], given.indptr), shape=(part.n_cells, len(is_there)))
+    nothing = np.zeros(len(is_there), dtype=np.float32)
+    nothing[~is_there] = reading.fill
+    zero = features.transform(nothing[None])[0]
+    return {"rows": rows, "offset": features.offset, "factor": features.factor, "limit": features.limit, "zero": zero}
+
+
+def _values(part: Cells, reading: Reading, size: int) -> FloatMatrix:
+    """Scaled values of a batch, shape (size, n_inputs); rows beyond the cells are zero."""
+    part, is_there, columns = _present(part, reading)
+    features, values = reading.features, part.select(columns)
+    if not is_there.all():
         whole = np.empty((part.n_cells, len(features.inputs)), dtype=np.float32)
         whole[:, is_there], whole[:, ~is_there] = values, reading.fill
         values = whole

@@ -50,6 +50,7 @@ class Trained:
         best_epoch: Whose weights were kept, from 1.
         validation: One row an output: output, n_validation, then metrics on the cells that told when to stop. They are
             optimistic, and no measure of how well the model predicts other cells.
+        engine: What trained it: "jax" or "numba".
         n_unlabelled: Cells without a label, which were left out.
         notes: What was left out or should be known, in sentences.
     """
@@ -66,6 +67,7 @@ class Trained:
     losses: npt.NDArray[np.float64]
     best_epoch: int
     validation: pd.DataFrame
+    engine: str
     n_unlabelled: int = 0
     notes: tuple[str, ...] = ()
 
@@ -86,6 +88,7 @@ class Trained:
             "network": self.options.to_dict(),
             "training": self.training.to_dict(),
             "seed": self.seed,
+            "engine": self.engine,
             "cells": {
                 "train": len(self.split.train),
                 "validation": len(self.split.validation),
@@ -170,7 +173,8 @@ def train(
     x = matched.cells.select_as_is([columns[name] for name in plan.inputs])
     model = compile_network(plan, options)
     table = Table(x, matched.labels.to_numpy(dtype=np.float32))
-    fit = _fit(model, table, split, training, options.task, on_progress)
+    trainer = Trainer(model, table, [split], training, task=options.task)
+    fit = trainer.fit(split, on_progress)
     _restore(model, fit, training)
     return Trained(
         model=model,
@@ -185,21 +189,10 @@ def train(
         losses=fit.losses,
         best_epoch=fit.best_epoch,
         validation=_validation(fit, matched.labels, options.task),
+        engine=trainer.engine,
         n_unlabelled=matched.n_unlabelled,
         notes=notes_on_data(matched, columns, plan.outputs, y),
     )
-
-
-def _fit(
-    model: Any,
-    table: Table,
-    split: Split,
-    training: TrainingOptions,
-    task: str,
-    on_progress: Callable[[Epoch], None] | None,
-) -> Fit:
-    """The one place that calls the engine."""
-    return Trainer(model, table, [split], training, task=task).fit(split, on_progress)
 
 
 def _restore(model: Any, fit: Fit, training: TrainingOptions) -> None:

@@ -156,6 +156,7 @@ def _network(comparison: Comparison, name: str) -> dict[str, Any]:
         "parameters": plan.count_parameters(comparison.options.units),
         "depth": plan.depth,
         "fingerprint": dag.fingerprint,
+        "engine": comparison.engines[name],
         "proof": {**dag.proof.to_dict(), "sentence": dag.proof.sentence()},
     }
 

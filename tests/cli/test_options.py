@@ -46,6 +46,7 @@ COMPARE_OPTIONS = [
     ),
     ({"--learning-rate": ("protocol.training.learning_rate", 0.1)}, True),
     ({"--scaling": ("protocol.training.scaling", "max")}, True),
+    ({"--engine": ("protocol.training.engine", "jax")}, None),
     ({"--task": ("protocol.network.task", "regression")}, True),
     ({"--hidden-activation": ("protocol.network.hidden_activation", "relu")}, True),
     ({"--units": ("protocol.network.units", 2)}, True),

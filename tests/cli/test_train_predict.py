@@ -188,8 +188,9 @@ def test_exceptions_of_activations_and_ways_to_compute_are_recorded(place, train
         data = succeed(*TRAIN, *words, "--out", "new.gnn", "--force", "--json").data
         assert data["network"]["activations"] == [kept]
         assert data["validation_loss"] != base
-    ways = ("--kernel", "edge", "--dtype", "float32", "--adaptive-dropout", "--sign-penalty", "0.5")
+    ways = ("--engine", "jax", "--kernel", "edge", "--dtype", "float32", "--adaptive-dropout", "--sign-penalty", "0.5")
     data = succeed(*TRAIN, *ways, "--out", "new.gnn", "--force", "--json").data
+    assert (data["training"]["engine"], data["engine"]) == ("jax", "jax")
     assert [data["network"][name] for name in ("kernel", "dtype", "adaptive_dropout", "sign_penalty")] == [
         "edge", "float32", True, 0.5,
     ]  # fmt: skip
@@ -234,7 +235,7 @@ def test_no_option_is_left_out_here():
     tested = {option[2:].replace("-", "_") for option in (*TRAINING, *NETWORK)}
     common = {"out", "force", "json_", "quiet", "seed", "cells", "layer", "genome", "normalize"}
     train = tested | common | {"network", "labels", "label", "input_suffix", "duplicates", "dropout_on"}
-    train |= {"activation", "level_activation", "adaptive_dropout", "sign_penalty", "kernel", "dtype"}
+    train |= {"activation", "level_activation", "adaptive_dropout", "sign_penalty", "kernel", "dtype", "engine"}
     assert set(inspect.signature(verbs["train"]).parameters) == train
     predict = common | {"model", "missing", "batch_size"}
     assert set(inspect.signature(verbs["predict"]).parameters) == predict

@@ -21,7 +21,7 @@ from tests.evaluate.small import bytes_of, cells, networks, splits_of, trainer
 x, y = cells(60)
 y = y.to_numpy()
 splits = splits_of(y)
-fit = trainer(networks()[0], x, y, splits, epochs=2).fit(splits[0])
+fit = trainer(networks()[0], x, y, splits, epochs=2, engine="jax").fit(splits[0])
 print(hashlib.sha256(bytes_of(fit)).hexdigest())
 """
 

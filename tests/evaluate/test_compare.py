@@ -42,6 +42,7 @@ class Recorder:
     """Stands in for the trainer where only what reaches it matters; predicts the label's mean."""
 
     seen: list[Recorder] = []  # noqa: RUF012
+    engine = "none"
 
     def __init__(self, model, table, splits, options, *, task) -> None:
         self.x, self.y, self.splits = table.x, table.y, splits

@@ -66,6 +66,19 @@ def bundle():
     return bundle_of()
 
 
+@pytest.fixture(autouse=True, params=["numba", "keras"])
+def way(request, monkeypatch):
+    """Every test on both ways to predict: the loops on numba, and Keras."""
+    if request.param == "keras":
+        monkeypatch.setattr(module, "_forward", lambda *_: None)
+    else:
+        pytest.importorskip("numba")
+    return request.param
+
+
+on_keras = pytest.mark.parametrize("way", ["keras"], indirect=True)
+
+
 # -- the right numbers ---------------------------------------------------------------------------------------------
 
 
@@ -89,6 +102,7 @@ def test_no_batch_size_changes_a_number(bundle, size):
     np.testing.assert_allclose(found.to_numpy(), whole.to_numpy(), rtol=0, atol=1e-6)
 
 
+@on_keras
 def test_one_program_serves_all_batches_and_later_tables(monkeypatch):
     built = []
     call = EdgeDense.call
@@ -105,6 +119,7 @@ def test_one_program_serves_all_batches_and_later_tables(monkeypatch):
     assert len(built) == len(fresh.plan.levels)
 
 
+@on_keras
 def test_small_tables_of_many_sizes_need_few_programs(monkeypatch):
     sizes = set()
     fresh = bundle_of()
@@ -142,6 +157,7 @@ def test_sparse_dense_and_annotated_cells_give_the_same(bundle, size):
     assert not predict(bundle, adata, batch_size=size).equals(expected)
 
 
+@on_keras
 def test_sparse_cells_are_made_dense_batch_by_batch_only(bundle, monkeypatch):
     rows = []
     dense = sp.csr_array.toarray
@@ -342,6 +358,7 @@ class XlaRuntimeError(RuntimeError):
     """As JAX raises it."""
 
 
+@on_keras
 @pytest.mark.parametrize(
     "failure",
     [
@@ -363,6 +380,7 @@ def test_a_batch_that_does_not_fit_says_to_use_a_smaller_one(bundle, failure, mo
     assert "\n" not in str(caught.value)
 
 
+@on_keras
 def test_another_failure_is_not_taken_for_want_of_memory(bundle, monkeypatch):
     def fail(_):
         raise XlaRuntimeError("INTERNAL: something else")

@@ -548,11 +548,11 @@ def predict(wires, cells, rows, weight, room, result):
 
 
 @_compiled
-def scale(column, value, offset, factor, zero, limit, result):
+def scale(column, value, offset, factor, limit, zero, result):
     """The distance of each scaled value from the scaled zero of its input."""
     for k in range(len(value)):
         i = column[k]
-        result[k] = min(max((value[k] - offset[i]) * factor[i], -limit), limit) - zero[i]
+        result[k] = min(max((value[k] - offset[i]) * factor[i], -limit[i]), limit[i]) - zero[i]
 
 
 @_compiled

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from scipy.special import expit, log_softmax, softmax
 
 from graphnn.compiler.model import initial_state
@@ -24,6 +25,8 @@ from graphnn.evaluate.engine.wires import CLASS, CLASS_LOGIT, LOGIT, SQUARE, Low
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
 from graphnn.evaluate.splits import IntVector, Split
+
+FloatVector = npt.NDArray[np.float32]
 
 ROW_BYTES = 64  # rows begin at a multiple of it, as the loops expect
 
@@ -46,11 +49,8 @@ class NumbaEngine:
     ) -> None:
         self._model, self._options = model, options
         self._lowered = lower(model)
-        self._cells = table.rows
-        self._first = self._cells.indptr.astype(np.int64)
-        self._column = self._cells.indices.astype(np.uint32)
-        self._y = np.ascontiguousarray(table.y, dtype=np.float32)
-        self._most = most_chunks(self._lowered, self._first, self._column)
+        self._rows, self._y = table.rows, np.ascontiguousarray(table.y, dtype=np.float32)
+        self._most = most_chunks(self._lowered, self._rows)
         self._shapes = [variable.shape for variable in model.trainable_variables]
 
     def begin(self, split: Split, scaler: Scaler, place: Place) -> _NumbaRun:
@@ -63,7 +63,8 @@ class _NumbaRun:
 
     def __init__(self, engine: NumbaEngine, split: Split, scaler: Scaler) -> None:
         self._engine, self._split = engine, split
-        self._cells = scaled(engine._first, engine._column, engine._cells.data, engine._y, scaler)
+        limit = np.full(len(scaler.offset), scaler.limit, dtype=np.float32)
+        self._cells = scaled(engine._rows, scaler.offset, scaler.factor, limit, engine._y)
         trainable, self._other = initial_state(engine._model, seed_of(split))
         self._memory = kernels.Memory(*(np.zeros(engine._lowered.n_weights, dtype=np.float32) for _ in range(4)))
         self._memory.weight[:] = packed(engine._lowered, trainable)
@@ -98,22 +99,66 @@ class _NumbaRun:
     def state(self, kept: Any) -> State:
         return unpacked(self._engine._lowered, kept, self._engine._shapes), [np.array(value) for value in self._other]
 
-    def _predict(self, rows: IntVector, weight: npt.NDArray[np.float32]) -> FloatMatrix:
-        found = np.zeros((len(rows), self._cells.y.shape[1]), dtype=np.float32)
-        kernels.predict(self._engine._lowered.wires, self._cells, rows.astype(np.int64), weight, self._room, found)
-        return found
+    def _predict(self, rows: IntVector, weight: FloatVector) -> FloatMatrix:
+        return values_of(self._engine._lowered, self._cells, rows, weight, self._room)
 
 
-def scaled(first: Any, column: Any, value: Any, y: Any, scaler: Scaler) -> kernels.Cells:
-    """Cells as the loops read them, scaled."""
-    offset, factor, limit = scaler.offset, scaler.factor, np.float32(scaler.limit)
-    zero = np.clip(-offset * factor, -limit, limit).astype(np.float32)
-    found = np.empty(len(value), dtype=np.float32)
-    kernels.scale(column, value, offset, factor, zero, limit, found)
-    return kernels.Cells(first, column, found, zero, y)
+class NumbaForward:
+    """What a model says of cells, as `model.predict` would, but over what is not zero, and with nothing to compile.
+
+    Args:
+        model: What `compile_network` built, and `wires.obstacle` has nothing against. Its weights are those of now.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._lowered = lower(model)
+        self._weight = packed(self._lowered, [np.asarray(variable.value) for variable in model.trainable_variables])
+
+    def __call__(
+        self, rows: sp.csr_array, *, offset: FloatVector, factor: FloatVector, limit: FloatVector, zero: FloatVector
+    ) -> FloatMatrix:
+        """Values of the outputs.
+
+        Args:
+            rows: Cells before scaling, shape (n_cells, n_inputs), columns ascending in each row.
+            offset: What is taken from each input, shape (n_inputs,).
+            factor: By which it is multiplied then.
+            limit: At which its size is cut then.
+            zero: Scaled value of each input where `rows` holds nothing.
+
+        Returns:
+            Shape (n_cells, n_outputs).
+        """
+        cells = scaled(rows, offset, factor, limit, np.zeros((0, 0), dtype=np.float32), zero)
+        room = room_for(self._lowered, most_chunks(self._lowered, rows))
+        found = values_of(self._lowered, cells, np.arange(rows.shape[0]), self._weight, room)
+        return softmax(found, axis=1) if self._lowered.loss == CLASS else found
 
 
-def packed(lowered: Lowered, trainable: Sequence[Any]) -> npt.NDArray[np.float32]:
+def values_of(lowered: Lowered, cells: kernels.Cells, rows: IntVector, weight: FloatVector, room: Any) -> FloatMatrix:
+    """Values of the outputs for some cells, before any softmax, shape (n_rows, n_outputs)."""
+    found = np.zeros((len(rows), len(lowered.wires.output)), dtype=np.float32)
+    kernels.predict(lowered.wires, cells, rows.astype(np.int64), weight, room, found)
+    return found
+
+
+def scaled(
+    rows: sp.csr_array,
+    offset: FloatVector,
+    factor: FloatVector,
+    limit: FloatVector,
+    y: FloatMatrix,
+    zero: FloatVector | None = None,
+) -> kernels.Cells:
+    """Cells as the loops read them: clip((x - offset) * factor, -limit, limit); `zero`: see `NumbaForward`."""
+    zero = np.clip(-offset * factor, -limit, limit) if zero is None else zero
+    first, column = rows.indptr.astype(np.int64), rows.indices.astype(np.uint32)
+    value = np.empty(len(column), dtype=np.float32)
+    kernels.scale(column, rows.data, offset, factor, limit, zero, value)
+    return kernels.Cells(first, column, value, zero, y)
+
+
+def packed(lowered: Lowered, trainable: Sequence[Any]) -> FloatVector:
     """Values of a model's trainable variables in the order of the loops."""
     weight = np.zeros(lowered.n_weights, dtype=np.float32)
     weight[lowered.place] = np.concatenate([np.ravel(value) for value in trainable])
@@ -121,19 +166,18 @@ def packed(lowered: Lowered, trainable: Sequence[Any]) -> npt.NDArray[np.float32
     return weight
 
 
-def unpacked(lowered: Lowered, weight: npt.NDArray[np.float32], shapes: Sequence[Any]) -> list[Any]:
+def unpacked(lowered: Lowered, weight: FloatVector, shapes: Sequence[Any]) -> list[Any]:
     """Inverse of `packed`."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     parts = np.split(weight[lowered.place], ends[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def most_chunks(lowered: Lowered, first: Any, column: Any) -> int:
+def most_chunks(lowered: Lowered, rows: sp.csr_array) -> int:
     """Chunks beyond the first ones that `WIDTH` cells read, at most."""
-    wires, n_cells = lowered.wires, len(first) - 1
-    more = np.bincount(wires.chunk_input, minlength=int(wires.chunk_input.max()) + 1) - 1
-    of_cell = np.zeros(n_cells, dtype=np.int64)
-    kernels.count(first, column, more, of_cell)
+    more = np.bincount(lowered.wires.chunk_input, minlength=rows.shape[1]) - 1
+    of_cell = np.zeros(rows.shape[0], dtype=np.int64)
+    kernels.count(rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), more, of_cell)
     return int(kernels.WIDTH * of_cell.max(initial=0)) + 1  # an entry is written before it is known to be one
 
 

@@ -50,7 +50,8 @@ def fit_all(
     if not jobs:
         return []
     where = places(len(jobs))
-    count = min(workers or default_workers(len(where)), len(jobs))
+    holds_lock = any(getattr(job.trainer, "engine", "jax") == "jax" for job in jobs)
+    count = min(workers or default_workers(len(where), threads=2 if holds_lock else cores()), len(jobs))
     stop = threading.Event()
     running: dict[Future[Fit], int] = {}
     fits: list[Fit | None] = [None] * len(jobs)
@@ -79,6 +80,14 @@ def fit_all(
     return fits
 
 
-def default_workers(n_places: int) -> int:
-    """Replicates at a time: two for each device, as one leaves a core idle while it scatters; never more than cores."""
-    return max(1, min(2 * n_places, os.cpu_count() or 1))
+def default_workers(n_places: int, *, threads: int = 2) -> int:
+    """Replicates at a time: so many threads for each device, never more than cores.
+
+    On JAX two, as one leaves a core idle while it scatters; loops that hold no lock take every core.
+    """
+    return max(1, min(threads * n_places, cores()))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

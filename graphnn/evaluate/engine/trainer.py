@@ -20,7 +20,7 @@ from graphnn.evaluate.engine.fit import Epoch, Fit, FloatMatrix, State, Stopped
 from graphnn.evaluate.engine.on_jax import JaxEngine
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.engine.table import Table
-from graphnn.evaluate.engine.wires import obstacle
+from graphnn.evaluate.engine.wires import obstacle_in_training
 from graphnn.evaluate.metrics import leading
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
@@ -168,7 +168,7 @@ def _engine_for(
         OptionError: The engine that was asked for cannot train this model.
     """
     if options.engine != "jax":
-        reason = "numba is not installed" if find_spec("numba") is None else obstacle(model, table)
+        reason = "numba is not installed" if find_spec("numba") is None else obstacle_in_training(model, table)
         if options.engine == "auto" and not reason and (len(jax.devices()) > 1 or jax.default_backend() != "cpu"):
             reason = "JAX sees an accelerator or several devices"
         if not reason:

@@ -103,21 +103,27 @@ class Lowered:
     n_weights: int
 
 
-def obstacle(model: Any, table: Table) -> str:
+def obstacle_in_training(model: Any, table: Table) -> str:
     """Why the engine on numba cannot train a model on these cells, in words; empty where it can."""
-    levels = parts_of(model)[1]
-    front = (keras.layers.BatchNormalization, InputDropout)
-    if any(isinstance(layer, front) for layer in model.layers):
-        return "the model has input normalisation or input dropout"
-    if any(layer.dropout for layer in levels):
+    if any(isinstance(layer, InputDropout) for layer in model.layers) or any(
+        layer.dropout for layer in parts_of(model)[1]
+    ):
         return "the model has dropout"
+    stored = int(np.count_nonzero(table.x)) if isinstance(table.x, np.ndarray) else table.x.nnz
+    if stored > MOST_VALUES:
+        return f"the cells have more than {MOST_VALUES:,} values that are not zero"
+    return obstacle(model)
+
+
+def obstacle(model: Any) -> str:
+    """Why the loops on numba cannot tell what a model predicts, in words; empty where they can."""
+    levels = parts_of(model)[1]
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        return "the model has input normalisation"
     if any(layer.compute_dtype != "float32" for layer in levels):
         return "the model computes in half precision"
     used = sorted({name for layer in levels for name in _activations(layer)} - set(ACTIVATIONS))
-    if used:
-        return f"it knows no {used[0]}"
-    stored = int(np.count_nonzero(table.x)) if isinstance(table.x, np.ndarray) else table.x.nnz
-    return f"the cells have more than {MOST_VALUES:,} values that are not zero" if stored > MOST_VALUES else ""
+    return f"the model has the activation {used[0]}" if used else ""
 
 
 def lower(model: Any) -> Lowered:
