@@ -1,6 +1,7 @@
 """Our contestants, as a program of its own: `python -m graphnn.evaluate.bench.own FOLDER --way ours`.
 
-`ours` is the compiled network and the training engine. `dense` has Keras' own Dense layers of the same widths, each
+`ours` is the compiled network and the training engine, `ours-jax` the same without numba; `loops` compiles what `ours`
+needs for every network. `dense` has Keras' own Dense layers of the same widths, each
 reading the level before it. `masked` has `MaskedDense` layers on the same edges, skips through concatenation. Both are
 trained by Keras' own `fit`. `compare` is our whole job: two networks, cross-validated with early stopping, to a report.
 
@@ -15,6 +16,7 @@ import resource
 import time
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,29 +59,35 @@ class Clock:
         return passed
 
 
-Trained = tuple[int, Callable[[FloatMatrix], Any]]  # number of trainable parameters, prediction for cells
+Trained = tuple[int, Callable[[], Any]]  # number of trainable parameters, prediction for the test cells
 
 
-def ours(network: Network, cells: CellData, options: RunOptions, clock: Clock) -> Trained:
+def ours(folder: Path, network: Network, options: RunOptions, clock: Clock, *, engine: str = "auto") -> Trained:
     """Our compiled network, trained by our engine, which fits and applies the scaling by itself, on the clock."""
     clock.start()
     import scipy.sparse as sp
 
-    from graphnn.compiler.model import compile_network
+    from graphnn.compiler.bundle import Bundle
+    from graphnn.compiler.features import Features
+    from graphnn.compiler.model import compile_network, plan_of
+    from graphnn.data.cells import Cells
     from graphnn.evaluate.engine import Table, Trainer
     from graphnn.evaluate.options import TrainingOptions
+    from graphnn.evaluate.predict import predict
     from graphnn.evaluate.splits import Split
 
+    if engine == "auto" and find_spec("numba"):
+        import graphnn.evaluate.engine.on_numba  # noqa: F401 - loaded later otherwise, and on another clock
     clock.stage("import_s")
     dag = as_dag(network)
     clock.stage("graph_s")
     model = compile_network(dag)
     clock.stage("build_s")
-    n = len(cells.x_train)
-    watched = n + np.arange(min(WATCHED, len(cells.x_test)))
+    cells = task.read_sparse_cells(folder)  # as cells come out of a file
+    n = cells.x_train.shape[0]
+    watched = n + np.arange(min(WATCHED, cells.x_test.shape[0]))
     split = Split(seed=options.seed, fold=0, train=np.arange(n), validation=watched, test=watched)
-    parts = cells.x_train, cells.x_test[: len(watched)]
-    x = sp.csr_array(sp.vstack([sp.csr_array(part) for part in parts], format="csr"))  # as cells come out of a file
+    x = sp.csr_array(sp.vstack([cells.x_train, cells.x_test[: len(watched)]], format="csr"))
     y = np.concatenate([cells.y_train, cells.y_test[: len(watched)]])
     training = TrainingOptions(
         epochs=options.epochs,
@@ -87,15 +95,29 @@ def ours(network: Network, cells: CellData, options: RunOptions, clock: Clock) -
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         scaling="standard",
+        engine=engine,
     )
     clock.start()
     fit = Trainer(model, Table(x, y), [split], training).fit(split, clock.epoch)
     for variable, value in zip(model.trainable_variables, fit.state[0], strict=True):
         variable.assign(value)
-    return _n_trainable(model), _predictor(model, options)
+    if engine == "jax":
+        return _n_trainable(model), _predictor(model, task.read_cells(folder / task.CELLS), options)
+    plan, scaler = plan_of(model), fit.scaler
+    limit = np.full(len(plan.inputs), scaler.limit)
+    features = Features(plan.inputs, plan.inputs, scaler.offset, scaler.factor, limit, scaler.offset)
+    bundle = Bundle(model, plan, features, None)
+    names = [f"cell{row:06d}" for row in range(cells.x_test.shape[0])]
+    table = Cells.from_matrix(cells.x_test, names, plan.inputs)
+    return _n_trainable(model), lambda: predict(bundle, table).to_numpy()
 
 
-def dense(network: Network, cells: CellData, options: RunOptions, clock: Clock) -> Trained:
+def ours_jax(folder: Path, network: Network, options: RunOptions, clock: Clock) -> Trained:
+    """The same on our engine on JAX, and Keras' own `predict`."""
+    return ours(folder, network, options, clock, engine="jax")
+
+
+def dense(folder: Path, network: Network, options: RunOptions, clock: Clock) -> Trained:
     """Dense layers as wide as the levels, each reading the level before it, the first one all inputs."""
     clock.start()
     from graphnn.compiler.backend import keras
@@ -108,10 +130,10 @@ def dense(network: Network, cells: CellData, options: RunOptions, clock: Clock) 
     for width in widths[1:-1]:
         block = keras.layers.Dense(width, activation="elu")(block)
     model = keras.Model(data, keras.layers.Dense(widths[-1], activation="sigmoid")(block))
-    return fitted(model, cells, options, clock)
+    return fitted(model, task.read_cells(folder / task.CELLS), options, clock)
 
 
-def masked(network: Network, cells: CellData, options: RunOptions, clock: Clock) -> Trained:
+def masked(folder: Path, network: Network, options: RunOptions, clock: Clock) -> Trained:
     """A masked matrix a level, on the edges of the network; a level reads the blocks out of which edges lead."""
     clock.start()
     from graphnn.compiler.backend import keras
@@ -127,7 +149,7 @@ def masked(network: Network, cells: CellData, options: RunOptions, clock: Clock)
         joined = sources[0] if len(sources) == 1 else keras.layers.Concatenate()(sources)
         activation = "sigmoid" if number == len(masks) else "elu"
         blocks.append(MaskedDense(mask, activation=activation, seed=options.seed)(joined))
-    return fitted(keras.Model(data, blocks[-1]), cells, options, clock)
+    return fitted(keras.Model(data, blocks[-1]), task.read_cells(folder / task.CELLS), options, clock)
 
 
 def fitted(model: Any, cells: CellData, options: RunOptions, clock: Clock) -> Trained:
@@ -147,7 +169,7 @@ def fitted(model: Any, cells: CellData, options: RunOptions, clock: Clock) -> Tr
         callbacks=[after],
         verbose=0,
     )
-    return _n_trainable(model), _predictor(model, options)
+    return _n_trainable(model), _predictor(model, cells, options)
 
 
 def compare(folder: Path, network: Network, cells: CellData, options: RunOptions, clock: Clock) -> dict[str, Any]:
@@ -231,40 +253,61 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-WAYS = {"ours": ours, "dense": dense, "masked": masked}
+WAYS: dict[str, Callable[..., Trained]] = {"ours": ours, "ours-jax": ours_jax, "dense": dense, "masked": masked}
 
 
 def main() -> None:
     """Read the files, train or compare, predict, write the answer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--way", choices=(*WAYS, "compare"), required=True)
+    parser.add_argument("--way", choices=(*WAYS, "compare", "loops"), required=True)
     given = parser.parse_args()
     folder, clock = given.folder, Clock()
-    network, cells = task.read_network(folder / task.NETWORK), task.read_cells(folder / task.CELLS)
-    options = task.read_options(folder / task.OPTIONS)
+    network, options = task.read_network(folder / task.NETWORK), task.read_options(folder / task.OPTIONS)
     said: dict[str, Any] = {"status": task.DONE}
     if given.way == "compare":
-        said["details"] = compare(folder, network, cells, options, clock) | clock.stages
+        said["details"] = compare(folder, network, task.read_cells(folder / task.CELLS), options, clock) | clock.stages
+    elif given.way == "loops":
+        said["details"] = {"loops_s": seconds_for_loops()}
     else:
-        n_parameters, predict = WAYS[given.way](network, cells, options, clock)
+        n_parameters, predict = WAYS[given.way](folder, network, options, clock)
         said |= {**clock.stages, "epochs_s": clock.epochs_s, "n_parameters": n_parameters}
-        said |= predictions(predict, cells)
+        said |= predictions(predict)
     said["versions"] = {name: metadata.version(name) for name in ("graphnn", "keras", "jax", "numpy")}
     task.write_answer(folder / task.ANSWER, {**said, "peak_mb": peak_mb()})
 
 
-def _predictor(model: Any, options: RunOptions) -> Callable[[FloatMatrix], Any]:
-    return lambda rows: model.predict(rows, batch_size=options.batch_size, verbose=0)
+def seconds_for_loops() -> float:
+    """How long the loops of our engine take to compile: they belong to no network, and numba keeps them."""
+    from graphnn.compiler.model import compile_network
+    from graphnn.evaluate.bench.shapes import draw_cells, draw_network, shape_of
+    from graphnn.evaluate.engine import Table, Trainer
+    from graphnn.evaluate.options import TrainingOptions
+    from graphnn.evaluate.splits import Split
+
+    if find_spec("numba") is None:
+        return 0.0
+    dag = draw_network(shape_of(200))
+    x, y = draw_cells(dag, 8)
+    rows = np.arange(8)
+    split = Split(seed=0, fold=0, train=rows, validation=rows, test=rows)
+    model, training = compile_network(dag), TrainingOptions(epochs=1, engine="numba")
+    start = time.perf_counter()
+    Trainer(model, Table(x, y), [split], training).fit(split)
+    return time.perf_counter() - start
 
 
-def predictions(predict: Callable[[FloatMatrix], Any], cells: CellData) -> dict[str, Any]:
-    """What is predicted for the test cells, and how long it takes, several times over."""
+def _predictor(model: Any, cells: CellData, options: RunOptions) -> Callable[[], Any]:
     x = cells.scaled(cells.x_test)
+    return lambda: model.predict(x, batch_size=options.batch_size, verbose=0)
+
+
+def predictions(predict: Callable[[], Any]) -> dict[str, Any]:
+    """What is predicted for the test cells, and how long it takes, several times over."""
     seconds, found = [], np.zeros(0)
     for _ in range(PREDICTIONS):
         start = time.perf_counter()
-        found = np.asarray(predict(x))
+        found = np.asarray(predict())
         seconds.append(time.perf_counter() - start)
     return {"predicts_s": seconds, "prediction": np.ravel(found)}
 

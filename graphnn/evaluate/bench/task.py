@@ -7,6 +7,7 @@ A program is called with a folder and `--way`, and finds there
     cells.npz     x_train, y_train, x_test, y_test, float32; cells as rows, log-normalised, mostly zeros; a whole number
                   of batches to train on. offset, factor, limit: what scales each input to mean 0 and standard deviation
                   1 of the cells that train, clip((x - offset) * factor, -limit, limit)
+    sparse.npz    x_train and x_test again, each as data, indices and indptr of compressed rows, for who prefers that
     options.json  batch_size, epochs, learning_rate, seed
 
 and writes answer.json: `status` ("done", "failed" or "not installed") and, when done, `import_s`, `graph_s` (edges to
@@ -35,7 +36,9 @@ FloatMatrix = npt.NDArray[np.float32]
 
 DONE, FAILED, NOT_INSTALLED, TIME_OUT = "done", "failed", "not installed", "time out"
 STATED = (DONE, FAILED, NOT_INSTALLED)
-NETWORK, CELLS, OPTIONS, ANSWER = "network.npz", "cells.npz", "options.json", "answer.json"
+NETWORK, CELLS, SPARSE, OPTIONS, ANSWER = "network.npz", "cells.npz", "sparse.npz", "options.json", "answer.json"
+CELL_PARTS = ("x_train", "x_test")
+ROW_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,28 @@ def read_cells(path: Path) -> CellData:
     """Read cells.npz."""
     with np.load(path, allow_pickle=False) as held:
         arrays = {name: held[name] for name in held.files}
+    return CellData(limit=float(arrays.pop("limit")), **arrays)
+
+
+def write_sparse_cells(path: Path, cells: CellData) -> None:
+    """Write sparse.npz."""
+    import scipy.sparse as sp
+
+    rows = {name: sp.csr_array(getattr(cells, name)) for name in CELL_PARTS}
+    np.savez(path, **{f"{name}_{part}": getattr(rows[name], part) for name in CELL_PARTS for part in ROW_PARTS})
+
+
+def read_sparse_cells(folder: Path) -> CellData:
+    """Read cells.npz with the cells of sparse.npz in place of its own, which are never loaded."""
+    import scipy.sparse as sp
+
+    with np.load(folder / CELLS, allow_pickle=False) as held:
+        arrays = {name: held[name] for name in held.files if name not in CELL_PARTS}
+    n_inputs = len(arrays["offset"])
+    with np.load(folder / SPARSE, allow_pickle=False) as held:
+        for name in CELL_PARTS:
+            parts = tuple(held[f"{name}_{part}"] for part in ROW_PARTS)
+            arrays[name] = sp.csr_array(parts, shape=(len(parts[2]) - 1, n_inputs))
     return CellData(limit=float(arrays.pop("limit")), **arrays)
 
 

@@ -152,6 +152,8 @@ def scaled(
 ) -> kernels.Cells:
     """Cells as the loops read them: clip((x - offset) * factor, -limit, limit); `zero`: see `NumbaForward`."""
     zero = np.clip(-offset * factor, -limit, limit) if zero is None else zero
+    # copies: numba compiles anew for arrays that nobody may write to
+    offset, factor, limit, zero = (np.array(part, dtype=np.float32) for part in (offset, factor, limit, zero))
     first, column = rows.indptr.astype(np.int64), rows.indices.astype(np.uint32)
     value = np.empty(len(column), dtype=np.float32)
     kernels.scale(column, rows.data, offset, factor, limit, zero, value)
