@@ -11,13 +11,15 @@ SPREAD = 0.3  # weights start within this fraction of each other
 
 
 def initial_kernel(fan_in: IntVector, *, seed: int, level: int) -> npt.NDArray[np.float32]:
-    """Draw one weight per edge: positive, about 1 / sqrt(fan_in of its target).
+    """Draw one weight per edge: positive, about 1 / fan_in of its target, so that a vertex starts as a mean.
 
-    Two things differ from a dense layer. The fan-in is that of the edges that exist: a masked rectangle would give
-    its own size, hundreds of times larger, and so weights that start far too small. And weights start positive and of
-    one size, because many vertices of a prior network have one way in: there a weight near zero, as symmetric draws
-    give, shuts off all that lies behind it, and along a chain of such vertices hardly anything arrives. Signs are
-    learnt. `benchmarks/initial_weights.py` measures this rule against symmetric ones.
+    Three things differ from a dense layer. The fan-in is that of the edges that exist: a masked rectangle would give
+    its own size, hundreds of times larger. Weights start positive and of one size, because many vertices of a prior
+    network have one way in: there a weight near zero, as symmetric draws give, shuts off all that lies behind it, and
+    along a chain of such vertices hardly anything arrives. And they fall with the fan-in, not with its root: genes
+    that one regulator reads go up and down together, so a sum of thousands of them over the root of their number
+    would swamp whatever else arrives. Signs are learnt. `benchmarks/initial_weights.py` measures this rule against
+    others.
 
     Args:
         fan_in: Edges into the target of each edge, shape (n_edges,).
@@ -29,11 +31,11 @@ def initial_kernel(fan_in: IntVector, *, seed: int, level: int) -> npt.NDArray[n
 
     Example:
         >>> kernel = initial_kernel(np.array([1, 4]), seed=0, level=1)
-        >>> bool((np.abs(kernel * [1, 2] - 1) <= SPREAD).all())
+        >>> bool((np.abs(kernel * [1, 4] - 1) <= SPREAD).all())
         True
     """
     draw = np.random.default_rng((seed, level)).uniform(1.0 - SPREAD, 1.0 + SPREAD, size=len(fan_in))
-    return (draw / np.sqrt(fan_in)).astype(np.float32)
+    return (draw / fan_in).astype(np.float32)
 
 
 def live_glorot(fan_in: IntVector, fan_out: IntVector, *, seed: int) -> npt.NDArray[np.float32]:

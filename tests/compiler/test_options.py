@@ -133,7 +133,7 @@ def test_records_of_activations_that_are_none_are_refused(records):
 def test_initial_kernel_is_positive_and_scaled_by_the_live_fan_in():
     fan_in = np.repeat([1, 4], 20_000)
     kernel = initial_kernel(fan_in, seed=1, level=2)
-    relative = kernel * np.sqrt(fan_in)
+    relative = kernel * fan_in
     assert (np.abs(relative - 1) <= SPREAD + 1e-6).all()
     assert relative.mean() == pytest.approx(1, rel=0.01)
     assert relative.std() == pytest.approx(SPREAD / math.sqrt(3), rel=0.02)
