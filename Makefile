@@ -29,7 +29,7 @@ $(VENV)/.run-installed: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(VENV)/.test-installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,omics]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,omics,fast]"
 	@touch $@ $(VENV)/.run-installed
 
 demo: $(VENV)/.run-installed

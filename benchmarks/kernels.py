@@ -1,4 +1,4 @@
-"""Why the training engine computes as it does: each choice against what was left, on the sizes of a real network.
+"""Why the training engines compute as they do: each choice against what was left, on the sizes of a real network.
 
 `python -m benchmarks.kernels` measures, prints and stores. Times are the least of many runs, in milliseconds; compare
 within one table, not between machines. What did not pay is in it too.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -104,6 +105,10 @@ def main() -> int:
     note(question, "one after the other (used)", milliseconds(both, x, kernel, slope))
     many = [jnp.stack([value + 0.1 * number for number in range(REPLICATES)]) for value in (x, kernel, slope)]
     note(question, "together under vmap", milliseconds(jax.vmap(both), *many) / REPLICATES)
+    if find_spec("numba"):
+        from benchmarks.kernels_numba import measure
+
+        measure(network, cells, note)
     show(rows)
     print(store("kernels", rows))
     return 0

@@ -137,7 +137,7 @@ def test_the_live_fan_in_sets_the_initial_kernel():
     layer.build([(None, 4)])
     level = layer.level
     kernel = np.asarray(layer.kernel.value)
-    relative = kernel * MASK.sum(axis=0[level.target_column])
+    relative = kernel * MASK.sum(axis=0)[level.target_column]
     assert (np.abs(relative - 1) <= SPREAD + 1e-6).all()
     assert np.array_equal(kernel, layer.initial_weights(5)[0])
     assert not np.array_equal(kernel, layer.initial_weights(6)[0])

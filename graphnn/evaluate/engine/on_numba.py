@@ -187,20 +187,20 @@ def room_for(lowered: Lowered, most: int) -> kernels.Room:
     """Space for one replicate."""
     n_units, width = len(lowered.wires.bias), kernels.WIDTH
     return kernels.Room(
-        v=_rows(n_units),
-        g=_rows(n_units),
+        v=rows_of_zeros(n_units),
+        g=rows_of_zeros(n_units),
         arrived=np.zeros((width, n_units + 1), dtype=np.float32),
         level=np.zeros(n_units + 1, dtype=np.float32),
         total=np.zeros(n_units + 1, dtype=np.float32),
         chunk=np.zeros(most, dtype=np.int32),
         value=np.zeros(most, dtype=np.float32),
         until=np.zeros(width + 1, dtype=np.int64),
-        loss=_rows(1 + len(lowered.wires.output)),
+        loss=rows_of_zeros(1 + len(lowered.wires.output)),
         bits=np.zeros(width, dtype=np.int32),
     )
 
 
-def _rows(count: int) -> npt.NDArray[np.float32]:
+def rows_of_zeros(count: int) -> npt.NDArray[np.float32]:
     """Rows of `WIDTH` zeros, the first at a multiple of `ROW_BYTES`."""
     size = 4 * count * kernels.WIDTH
     raw = np.zeros(size + ROW_BYTES, dtype=np.uint8)
