@@ -328,9 +328,11 @@ def clear(vector):
 
 @_compiled
 def add_data(wires, cells, rows, weight, room):
-    """What the data bring to the units of each cell: chunk after chunk, those that follow in lists, round by round.
+    """What the data bring to the units of each cell: the first chunk of each value's input, then those that follow.
 
-    An entry is written at the end of the list in any case, and the list grows only where a chunk follows: no branch.
+    These are taken from a list, round by round. An entry is written at its end in any case, and the list grows only
+    where a chunk follows: no branch. Where inputs have many chunks, each entry is followed to its end instead, as
+    chunks of one input stand side by side in memory.
     """
     unit, following = wires.chunk_unit, wires.chunk_next
     chunk, value = room.chunk, room.value
@@ -347,6 +349,15 @@ def add_data(wires, cells, rows, weight, room):
             row[unit[c, 1]] += x * weight[(c << _1) | _1]
             chunk[n], value[n] = following[c], x
             n += np.uint64(following[c] >= 0)
+        if wires.is_deep:
+            for k in range(end, n):
+                at, x = chunk[k], value[k]
+                while at >= 0:
+                    c = np.uint64(at)
+                    row[unit[c, 0]] += x * weight[c << _1]
+                    row[unit[c, 1]] += x * weight[(c << _1) | _1]
+                    at = following[c]
+            end = n
         while end < n:
             begin, end = end, n
             for k in range(begin, end):
@@ -462,9 +473,13 @@ def backward(wires, cells, rows, memory, kind, room):
             slope[c << _1] += x * row[unit[c, 0]]
             slope[(c << _1) | _1] += x * row[unit[c, 1]]
         for k in range(room.until[b], room.until[b + 1]):
-            c, x = np.uint64(room.chunk[k]), room.value[k]
-            slope[c << _1] += x * row[unit[c, 0]]
-            slope[(c << _1) | _1] += x * row[unit[c, 1]]
+            at, x = np.uint64(room.chunk[k]), room.value[k]
+            slope[at << _1] += x * row[unit[at, 0]]
+            slope[(at << _1) | _1] += x * row[unit[at, 1]]
+            while wires.is_deep and wires.chunk_next[at] >= 0:
+                at = np.uint64(wires.chunk_next[at])
+                slope[at << _1] += x * row[unit[at, 0]]
+                slope[(at << _1) | _1] += x * row[unit[at, 1]]
 
 
 @_compiled

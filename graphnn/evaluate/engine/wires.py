@@ -5,7 +5,8 @@ vector in the order in which they are used:
 
 - edges out of the data, in *chunks* of two edges of one input. The first chunk of an input has the number of the input,
   and each names the one that follows it. The inner loop over an input's edges, whose length nobody can foretell, so
-  becomes a list of chunks without a loop, which takes a third of the time (`python -m benchmarks.kernels`). A chunk that is not full leads to a unit that is none, with weight 0;
+  becomes a list of chunks without a loop, in a third of the time (`python -m benchmarks.kernels`). A chunk that is not
+  full leads to a unit that is none, with weight 0;
 - edges between units, by target;
 - one bias for each unit that has one.
 
@@ -29,6 +30,7 @@ from graphnn.graph.reach import IntVector
 FloatVector = npt.NDArray[np.float32]
 
 CHUNK = 2  # edges of an input, side by side
+DEEP = 4  # chunks of an input, on average, from which on they are many
 MOST_VALUES = 500_000_000  # that are not zero: each replicate has a scaled copy of them, 2 GB
 
 # Activations whose slope can be told from their value, by the number that the compiled loops know them by.
@@ -53,6 +55,7 @@ class Wires(NamedTuple):
         output: Units of the outputs, shape (n_outputs,).
         output_of: Which output each unit is, shape (n_units,); -1: none.
         fixed: Weights that stay 1, shape (n_fed,).
+        is_deep: Whether inputs have many chunks, so that following them one by one is quicker.
     """
 
     chunk_unit: npt.NDArray[np.uint32]
@@ -65,6 +68,7 @@ class Wires(NamedTuple):
     output: npt.NDArray[np.int64]
     output_of: npt.NDArray[np.int64]
     fixed: npt.NDArray[np.int64]
+    is_deep: bool
 
 
 class Penalty(NamedTuple):
@@ -157,6 +161,7 @@ def lower(model: Any) -> Lowered:
         output=output,
         output_of=output_of,
         fixed=chunks.place[~trained],
+        is_deep=len(chunks.input) > DEEP * len(names.names),
     )
     n_weights = n_data + n_between + int(has_bias.sum())
     return Lowered(wires, _penalty(levels, place, n_weights), _loss(model, readout), place, n_weights)
