@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from graphnn.compiler.features import Features, Preprocessing
 from graphnn.compiler.model import parts_of
 from graphnn.data.cells import Cells, as_cells
 from graphnn.errors import BatchMemoryError, DataError, MismatchError, OptionError, quoted
-from graphnn.evaluate.engine.wires import obstacle
+from graphnn.evaluate.engine.able import obstacle
 from graphnn.evaluate.options import check_whole
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -234,7 +233,7 @@ def _probability(loss: Any) -> Callable[[FloatMatrix], FloatMatrix]:
 
 def _forward(bundle: Bundle, cells: Cells) -> Callable[..., FloatMatrix] | None:
     """What predicts without Keras, where it can and is quicker: cells that are mostly zeros, or few."""
-    if find_spec("numba") is None or obstacle(bundle.model):
+    if obstacle(bundle.model):
         return None
     if not cells.is_sparse and cells.n_cells * len(bundle.plan.inputs) > MANY_VALUES:
         return None

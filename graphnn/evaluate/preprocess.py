@@ -37,7 +37,7 @@ def fit_scaler(x: FloatMatrix | sp.csr_array, scaling: str) -> Scaler:
     Returns:
         An input that is constant among the training cells is only shifted (standard) or left alone (max).
     """
-    n_inputs = x.shape[1]
+    n_inputs, x = x.shape[1], canonical(x)
     offset, factor = np.zeros(n_inputs, dtype=np.float64), np.ones(n_inputs, dtype=np.float64)
     if scaling == "standard":
         offset, spread = _moments(x)
@@ -49,6 +49,15 @@ def fit_scaler(x: FloatMatrix | sp.csr_array, scaling: str) -> Scaler:
         factor = 1.0 / np.where(largest > 0, largest, 1.0)
     limit = LARGEST if scaling == "standard" else float("inf")
     return Scaler(offset.astype(np.float32), factor.astype(np.float32), limit)
+
+
+def canonical(x: FloatMatrix | sp.csr_array) -> FloatMatrix | sp.csr_array:
+    """The same cells; sparse ones with ascending columns, each once in a row."""
+    if isinstance(x, np.ndarray) or x.has_canonical_format:
+        return x
+    x = x.copy()
+    x.sum_duplicates()
+    return x
 
 
 def _moments(x: FloatMatrix | sp.csr_array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -16,7 +16,6 @@ import resource
 import time
 from collections.abc import Callable
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +71,12 @@ def ours(folder: Path, network: Network, options: RunOptions, clock: Clock, *, e
     from graphnn.compiler.model import compile_network, plan_of
     from graphnn.data.cells import Cells
     from graphnn.evaluate.engine import Table, Trainer
+    from graphnn.evaluate.engine.able import missing_numba
     from graphnn.evaluate.options import TrainingOptions
     from graphnn.evaluate.predict import predict
     from graphnn.evaluate.splits import Split
 
-    if engine == "auto" and find_spec("numba"):
+    if engine == "auto" and not missing_numba():
         import graphnn.evaluate.engine.on_numba  # noqa: F401 - loaded later otherwise, and on another clock
     clock.stage("import_s")
     dag = as_dag(network)
@@ -282,10 +282,11 @@ def seconds_for_loops() -> float:
     from graphnn.compiler.model import compile_network
     from graphnn.evaluate.bench.shapes import draw_cells, draw_network, shape_of
     from graphnn.evaluate.engine import Table, Trainer
+    from graphnn.evaluate.engine.able import missing_numba
     from graphnn.evaluate.options import TrainingOptions
     from graphnn.evaluate.splits import Split
 
-    if find_spec("numba") is None:
+    if missing_numba():
         return 0.0
     dag = draw_network(shape_of(200))
     x, y = draw_cells(dag, 8)

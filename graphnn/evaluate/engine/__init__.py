@@ -4,7 +4,7 @@ Two engines do the work, behind one face (`trainer.Run`):
 
 - `on_jax` runs everything that a network can be, on every device that JAX sees, in one compiled program a network;
 - `on_numba` runs most of it on the CPU, several times faster and without a program for each network, where numba is
-  installed (the extra `fast`). What it leaves out, `wires.obstacle` says.
+  installed (the extra `fast`). What it leaves out, `able.obstacle` says.
 
 Both train the same cells in the same batches from the same weights, so they differ by rounding only.
 """

@@ -26,6 +26,52 @@ LINEAR, RELU, LEAKY_RELU, RELU6, ELU, SELU, SIGMOID, TANH, SOFTSIGN, HARD_SIGMOI
 PROBABILITY, LOGIT, CLASS, CLASS_LOGIT, SQUARE = range(5)
 
 
+class Wires(NamedTuple):
+    """What the compiled loops read.
+
+    Attributes:
+        chunk_unit: Unit to which each edge of each chunk leads, shape (n_chunks, 2); n_units: none.
+        chunk_next: The chunk that follows, shape (n_chunks,); -1: none.
+        chunk_input: The input that each chunk reads, shape (n_chunks,).
+        first: First edge between units into each unit, and their number, shape (n_units + 1,).
+        source: Unit that each of these edges reads, shape (n_edges,).
+        activation: Of each unit, a number of `ACTIVATIONS`, shape (n_units,).
+        bias: Place of each unit's bias among the biases, shape (n_units,); -1: none.
+        output: Units of the outputs, shape (n_outputs,).
+        output_of: Which output each unit is, shape (n_units,); -1: none.
+        fixed: Weights that stay 1, shape (n_fed,).
+        is_deep: Whether inputs have many chunks, so that following them one by one is quicker.
+    """
+
+    chunk_unit: Any
+    chunk_next: Any
+    chunk_input: Any
+    first: Any
+    source: Any
+    activation: Any
+    bias: Any
+    output: Any
+    output_of: Any
+    fixed: Any
+    is_deep: bool
+
+
+class Penalty(NamedTuple):
+    """What the loss adds for each weight, and which sign it must have; empty arrays where there is nothing.
+
+    Attributes:
+        l1: Weight of its absolute value, shape (n_weights,).
+        l2: Weight of its square, shape (n_weights,).
+        toward: Sign that it should have, times the weight of its absolute value where it has the other one; 0: none.
+        kept: Sign that a step must leave it, 1 or -1; 0: any.
+    """
+
+    l1: Any
+    l2: Any
+    toward: Any
+    kept: Any
+
+
 class Cells(NamedTuple):
     """Cells as rows of what is not zero.
 
@@ -205,11 +251,12 @@ def _compiled(function):
 
 
 @_compiled
-def exponential(row, bits):
-    """exp of a row, in place, to about two units in the last place; NaN where a value is not finite.
+def exponential(row, bits, less):
+    """exp of a row, less 0 or 1, in place, to about two units in the last place; NaN where a value is not finite.
 
-    2^n times a polynomial of what is left, with the coefficients of `expf` in S. Moshier's Cephes library
-    (https://www.netlib.org/cephes): written out, because the compiler vectorises this and calls of a library not.
+    2^n (e^r - 1) + 2^n, with a polynomial for e^r - 1 whose coefficients are those of `expf` in S. Moshier's Cephes
+    library (https://www.netlib.org/cephes): written out, because the compiler vectorises this and calls of a library
+    not. Less 1 it keeps the digits of small values.
     """
     power = bits.view(np.float32)
     for b in range(WIDTH):
@@ -219,9 +266,9 @@ def exponential(row, bits):
         whole = np.float32(n)
         r = x - whole * _LN2_HIGH - whole * _LN2_LOW
         p = ((((_E7 * r + _E6) * r + _E5) * r + _E4) * r + _E3) * r + _HALF
-        row[b] = p * r * r + r + _ONE + (row[b] - row[b])
+        row[b] = p * r * r + r + (row[b] - row[b])
     for b in range(WIDTH):
-        row[b] *= power[b]
+        row[b] = power[b] * row[b] + (power[b] - less)
 
 
 @_compiled
@@ -229,7 +276,7 @@ def sigmoid(row, bits):
     """1 / (1 + exp(-x)) of a row, in place."""
     for b in range(WIDTH):
         row[b] = -row[b]
-    exponential(row, bits)
+    exponential(row, bits, _ZERO)
     for b in range(WIDTH):
         row[b] = _ONE / (_ONE + row[b])
 
@@ -260,21 +307,21 @@ def activate(row, kind, bits, spare):
     elif kind == ELU or kind == SELU:
         for b in range(WIDTH):
             spare[b] = min(row[b], _ZERO)
-        exponential(spare, bits)
+        exponential(spare, bits, _ONE)
         if kind == ELU:
             for b in range(WIDTH):
-                row[b] = row[b] if row[b] > _ZERO else spare[b] - _ONE
+                row[b] = row[b] if row[b] > _ZERO else spare[b]
         else:
             for b in range(WIDTH):
-                row[b] = _SELU * (row[b] if row[b] > _ZERO else _SELU_ALPHA * (spare[b] - _ONE))
+                row[b] = _SELU * (row[b] if row[b] > _ZERO else _SELU_ALPHA * spare[b])
     elif kind == SIGMOID:
         sigmoid(row, bits)
     elif kind == TANH:
         for b in range(WIDTH):
             spare[b] = -_TWO * abs(row[b])
-        exponential(spare, bits)
+        exponential(spare, bits, _ONE)
         for b in range(WIDTH):
-            size = (_ONE - spare[b]) / (_ONE + spare[b])
+            size = -spare[b] / (_TWO + spare[b])
             row[b] = size if row[b] >= _ZERO else -size
 
 
@@ -288,7 +335,7 @@ def steepen(slope, value, kind):
             slope[b] = slope[b] if value[b] > _ZERO else _ZERO
     elif kind == LEAKY_RELU:
         for b in range(WIDTH):
-            slope[b] = slope[b] if value[b] > _ZERO else slope[b] * _LEAK
+            slope[b] = slope[b] if value[b] >= _ZERO else slope[b] * _LEAK
     elif kind == RELU6:
         for b in range(WIDTH):
             slope[b] = slope[b] if value[b] > _ZERO and value[b] < _SIX else _ZERO
@@ -406,7 +453,7 @@ def softmax(loss, bits):
     for k in range(1, len(loss)):
         for b in range(WIDTH):
             loss[k, b] -= loss[0, b]
-        exponential(loss[k], bits)
+        exponential(loss[k], bits, _ZERO)
     for b in range(WIDTH):
         total = _ZERO
         for k in range(1, len(loss)):
@@ -499,10 +546,11 @@ def add_slopes_of_zeros(wires, cells, slope, total):
 
 @_compiled
 def punish(penalty, memory):
-    """Slopes of the penalties."""
+    """Slopes of the penalties; that of |0| is 1, as JAX has it."""
     weight, slope = memory.weight, memory.slope
     for i in range(len(penalty.l1)):
-        slope[i] += penalty.l1[i] * np.sign(weight[i]) + _TWO * penalty.l2[i] * weight[i]
+        slope[i] += penalty.l1[i] if weight[i] >= 0 else -penalty.l1[i]
+        slope[i] += _TWO * penalty.l2[i] * weight[i]
         if penalty.toward[i] * weight[i] < 0:
             slope[i] -= penalty.toward[i]
 

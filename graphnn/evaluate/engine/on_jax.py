@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.edge_sum import JointSum
@@ -126,7 +126,10 @@ class JaxEngine:
     def _called(self, prediction: Any, count: int) -> FloatMatrix:
         """Predictions of so many cells, shape (count, n_outputs), as probabilities where the task has them."""
         found = np.asarray(prediction).reshape(-1, self._table.y.shape[1])[:count]
-        return expit(found) if getattr(self._model.loss, "from_logits", False) else found
+        if not getattr(self._model.loss, "from_logits", False):
+            return found
+        is_class = isinstance(self._model.loss, keras.losses.CategoricalCrossentropy)
+        return softmax(found, axis=1) if is_class else expit(found)
 
     # -- what is compiled --------------------------------------------------------------------------------------------
 

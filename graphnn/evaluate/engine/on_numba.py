@@ -21,7 +21,7 @@ from graphnn.evaluate.engine.batches import Batches
 from graphnn.evaluate.engine.fit import FloatMatrix, State, seed_of
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.engine.table import Table
-from graphnn.evaluate.engine.wires import CLASS, CLASS_LOGIT, LOGIT, SQUARE, Lowered, lower
+from graphnn.evaluate.engine.wires import Lowered, lower
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
 from graphnn.evaluate.splits import IntVector, Split
@@ -35,7 +35,7 @@ class NumbaEngine:
     """Runs replicates of one model.
 
     Args:
-        model: What `compile_network` built, and `wires.obstacle` has nothing against.
+        model: What `compile_network` built, and `able.obstacle` has nothing against.
         table: Cells and labels.
         splits: All that will be trained.
         batches: Of each of them.
@@ -107,7 +107,7 @@ class NumbaForward:
     """What a model says of cells, as `model.predict` would, but over what is not zero, and with nothing to compile.
 
     Args:
-        model: What `compile_network` built, and `wires.obstacle` has nothing against. Its weights are those of now.
+        model: What `compile_network` built, and `able.obstacle` has nothing against. Its weights are those of now.
     """
 
     def __init__(self, model: Any) -> None:
@@ -132,7 +132,7 @@ class NumbaForward:
         cells = scaled(rows, offset, factor, limit, np.zeros((0, 0), dtype=np.float32), zero)
         room = room_for(self._lowered, most_chunks(self._lowered, rows))
         found = values_of(self._lowered, cells, np.arange(rows.shape[0]), self._weight, room)
-        return softmax(found, axis=1) if self._lowered.loss == CLASS else found
+        return softmax(found, axis=1) if self._lowered.loss == kernels.CLASS else found
 
 
 def values_of(lowered: Lowered, cells: kernels.Cells, rows: IntVector, weight: FloatVector, room: Any) -> FloatMatrix:
@@ -210,21 +210,22 @@ def rows_of_zeros(count: int) -> npt.NDArray[np.float32]:
 
 def called(loss: int, values: FloatMatrix) -> FloatMatrix:
     """Predictions from values of the outputs: probabilities where the task has them."""
-    if loss in (CLASS, CLASS_LOGIT):
+    if loss in (kernels.CLASS, kernels.CLASS_LOGIT):
         return softmax(values, axis=1)
-    return expit(values) if loss == LOGIT else values
+    return expit(values) if loss == kernels.LOGIT else values
 
 
 def mean_loss(loss: int, y: FloatMatrix, values: FloatMatrix) -> float:
     """The task's loss over cells, as Keras defines it, from values of the outputs, shape (n_cells, n_outputs)."""
     z, y = values.astype(np.float64), y.astype(np.float64)
-    if loss == SQUARE:
+    if loss == kernels.SQUARE:
         return float(np.mean((z - y) ** 2))
-    if loss == LOGIT:
+    if loss == kernels.LOGIT:
         return float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))))
-    if loss == CLASS_LOGIT:
+    if loss == kernels.CLASS_LOGIT:
         return float(-np.mean(np.sum(y * log_softmax(z, axis=1), axis=1)))
-    p = np.clip(softmax(z, axis=1) if loss == CLASS else z, kernels.EPSILON, 1 - kernels.EPSILON)
-    if loss == CLASS:
+    small = np.float32(kernels.EPSILON)  # Keras cuts in float32, where 1 - 1e-7 is not what it is in float64
+    p = np.clip(softmax(values, axis=1) if loss == kernels.CLASS else values, small, 1 - small).astype(np.float64)
+    if loss == kernels.CLASS:
         return float(-np.mean(np.sum(y * np.log(p), axis=1)))
     return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from graphnn.evaluate.engine.feed import Batch, Feed
 from graphnn.evaluate.engine.place import Place
-from graphnn.evaluate.preprocess import Scaler, fit_scaler
+from graphnn.evaluate.preprocess import Scaler, canonical, fit_scaler
 from graphnn.evaluate.splits import Split
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -33,6 +33,9 @@ class Table:
     _placed: dict[Place, Batch] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self.x = canonical(self.x)
+
     @property
     def n_cells(self) -> int:
         """Number of cells."""
@@ -46,11 +49,7 @@ class Table:
     @cached_property
     def rows(self) -> sp.csr_array:
         """The cells as the engine on numba reads them: what is not zero, of each cell by ascending column."""
-        rows = sp.csr_array(self.x, dtype=np.float32)
-        if not rows.has_canonical_format:
-            rows = rows.copy()
-            rows.sum_duplicates()
-        return rows
+        return sp.csr_array(self.x, dtype=np.float32)
 
     def scaler(self, split: Split, scaling: str) -> Scaler:
         """Fitted on the cells of the split that train."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import jax
@@ -15,12 +14,12 @@ import numpy as np
 
 from graphnn.compiler.backend import keras
 from graphnn.errors import BatchMemoryError, DataError, OptionError
+from graphnn.evaluate.engine.able import obstacle_in_training
 from graphnn.evaluate.engine.batches import Batches
 from graphnn.evaluate.engine.fit import Epoch, Fit, FloatMatrix, State, Stopped
 from graphnn.evaluate.engine.on_jax import JaxEngine
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.engine.table import Table
-from graphnn.evaluate.engine.wires import obstacle_in_training
 from graphnn.evaluate.metrics import leading
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
@@ -168,7 +167,7 @@ def _engine_for(
         OptionError: The engine that was asked for cannot train this model.
     """
     if options.engine != "jax":
-        reason = "numba is not installed" if find_spec("numba") is None else obstacle_in_training(model, table)
+        reason = obstacle_in_training(model, table)
         if options.engine == "auto" and not reason and (len(jax.devices()) > 1 or jax.default_backend() != "cpu"):
             reason = "JAX sees an accelerator or several devices"
         if not reason:

@@ -1,4 +1,4 @@
-"""`Wires`: a compiled model as the index arrays that the engine on numba runs over. NumPy and SciPy; no numba.
+"""`Wires`: a compiled model as the index arrays that the engine on numba runs over. Imports numba.
 
 All units of all levels stand in one list, level by level, so a unit comes after all that it reads. Weights stand in one
 vector in the order in which they are used:
@@ -22,69 +22,20 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnn.compiler.backend import keras
-from graphnn.compiler.layers import EdgeDense, InputDropout
+from graphnn.compiler.layers import EdgeDense
 from graphnn.compiler.model import output_places, parts_of, plan_of
-from graphnn.evaluate.engine.table import Table
+from graphnn.evaluate.engine import kernels
+from graphnn.evaluate.engine.able import ABLE, activations_of
+from graphnn.evaluate.engine.kernels import Penalty, Wires
 from graphnn.graph.reach import IntVector
 
 FloatVector = npt.NDArray[np.float32]
 
 CHUNK = 2  # edges of an input, side by side
 DEEP = 4  # chunks of an input, on average, from which on they are many
-MOST_VALUES = 500_000_000  # that are not zero: each replicate has a scaled copy of them, 2 GB
 
-# Activations whose slope can be told from their value, by the number that the compiled loops know them by.
-ACTIVATIONS = {
-    "linear": 0, "relu": 1, "leaky_relu": 2, "relu6": 3, "elu": 4, "celu": 4, "selu": 5, "sigmoid": 6, "tanh": 7,
-    "softsign": 8, "hard_sigmoid": 9, "hard_tanh": 10,
-}  # fmt: skip
-PROBABILITY, LOGIT, CLASS, CLASS_LOGIT, SQUARE = range(5)  # losses
-
-
-class Wires(NamedTuple):
-    """What the compiled loops read.
-
-    Attributes:
-        chunk_unit: Unit to which each edge of each chunk leads, shape (n_chunks, 2); n_units: none.
-        chunk_next: The chunk that follows, shape (n_chunks,); -1: none.
-        chunk_input: The input that each chunk reads, shape (n_chunks,).
-        first: First edge between units into each unit, and their number, shape (n_units + 1,).
-        source: Unit that each of these edges reads, shape (n_edges,).
-        activation: Of each unit, a number of `ACTIVATIONS`, shape (n_units,).
-        bias: Place of each unit's bias among the biases, shape (n_units,); -1: none.
-        output: Units of the outputs, shape (n_outputs,).
-        output_of: Which output each unit is, shape (n_units,); -1: none.
-        fixed: Weights that stay 1, shape (n_fed,).
-        is_deep: Whether inputs have many chunks, so that following them one by one is quicker.
-    """
-
-    chunk_unit: npt.NDArray[np.uint32]
-    chunk_next: npt.NDArray[np.int32]
-    chunk_input: npt.NDArray[np.uint32]
-    first: npt.NDArray[np.int64]
-    source: npt.NDArray[np.uint32]
-    activation: npt.NDArray[np.int8]
-    bias: npt.NDArray[np.int64]
-    output: npt.NDArray[np.int64]
-    output_of: npt.NDArray[np.int64]
-    fixed: npt.NDArray[np.int64]
-    is_deep: bool
-
-
-class Penalty(NamedTuple):
-    """What the loss adds for each weight, and which sign it must have; empty arrays where there is nothing.
-
-    Attributes:
-        l1: Weight of its absolute value, shape (n_weights,).
-        l2: Weight of its square, shape (n_weights,).
-        toward: Sign that it should have, times the weight of its absolute value where it has the other one; 0: none.
-        kept: Sign that a step must leave it, 1 or -1; 0: any.
-    """
-
-    l1: FloatVector
-    l2: FloatVector
-    toward: FloatVector
-    kept: FloatVector
+# By the numbers that the loops know them by.
+ACTIVATIONS = {name: getattr(kernels, name.upper()) for name in ABLE if name != "celu"} | {"celu": kernels.ELU}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +45,7 @@ class Lowered:
     Attributes:
         wires: Its wiring.
         penalty: Its penalties.
-        loss: One of the losses above.
+        loss: One of those in `kernels`.
         place: Where in the vector of weights each trainable number of the model stands, in the model's order.
         n_weights: Length of that vector.
     """
@@ -106,31 +57,8 @@ class Lowered:
     n_weights: int
 
 
-def obstacle_in_training(model: Any, table: Table) -> str:
-    """Why the engine on numba cannot train a model on these cells, in words; empty where it can."""
-    if any(isinstance(layer, InputDropout) for layer in model.layers) or any(
-        layer.dropout for layer in parts_of(model)[1]
-    ):
-        return "the model has dropout"
-    stored = int(np.count_nonzero(table.x)) if isinstance(table.x, np.ndarray) else table.x.nnz
-    if stored > MOST_VALUES:
-        return f"the cells have more than {MOST_VALUES:,} values that are not zero"
-    return obstacle(model)
-
-
-def obstacle(model: Any) -> str:
-    """Why the loops on numba cannot tell what a model predicts, in words; empty where they can."""
-    levels = parts_of(model)[1]
-    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
-        return "the model has input normalisation"
-    if any(layer.compute_dtype != "float32" for layer in levels):
-        return "the model computes in half precision"
-    used = sorted({name for layer in levels for name in _activations(layer)} - set(ACTIVATIONS))
-    return f"the model has the activation {used[0]}" if used else ""
-
-
 def lower(model: Any) -> Lowered:
-    """Bring a model that `compile_network` built to arrays; `obstacle` has said that it can be."""
+    """Bring a model that `compile_network` built to arrays; `able.obstacle` has said that it can be."""
     names, levels, readout = parts_of(model)
     start = np.cumsum([0, *(layer.wiring.n_nodes for layer in levels)])
     n_units = int(start[-1])
@@ -156,7 +84,7 @@ def lower(model: Any) -> Lowered:
         chunk_input=chunks.input,
         first=np.searchsorted(between["target"][order], np.arange(n_units + 1)).astype(np.int64),
         source=between["source"][order].astype(np.uint32),
-        activation=np.array([ACTIVATIONS[name] for layer in levels for name in _activations(layer)], dtype=np.int8),
+        activation=np.array([ACTIVATIONS[name] for layer in levels for name in activations_of(layer)], dtype=np.int8),
         bias=bias.astype(np.int64),
         output=output,
         output_of=output_of,
@@ -223,14 +151,6 @@ def _chunks(data: dict[str, IntVector], *, n_inputs: int, n_units: int) -> _Chun
     return _Chunks(unit.reshape(-1, CHUNK), following, inputs.astype(np.uint32), place)
 
 
-def _activations(layer: EdgeDense) -> list[str]:
-    """The activation of each unit of a level."""
-    level, wiring = layer.level, layer.wiring
-    hidden = [layer.activations.get(name, layer.hidden_activation) for name in level.nodes[: level.n_hidden]]
-    of_units = [name for name in hidden for _ in range(layer.units)]
-    return [*of_units, *[layer.output_activation] * wiring.n_outputs, *["linear"] * wiring.n_fed]
-
-
 def _bias_numbers(levels: list[EdgeDense]) -> IntVector:
     """Number of each bias among the model's trainable numbers."""
     found, first = [], 0
@@ -248,10 +168,10 @@ def _outputs(model: Any, levels: list[EdgeDense], start: IntVector) -> IntVector
 
 def _loss(model: Any, readout: Any) -> int:
     if isinstance(model.loss, keras.losses.MeanSquaredError):
-        return SQUARE
+        return kernels.SQUARE
     if isinstance(model.loss, keras.losses.CategoricalCrossentropy):
-        return CLASS if readout.head == "softmax" else CLASS_LOGIT
-    return LOGIT if model.loss.get_config()["from_logits"] else PROBABILITY
+        return kernels.CLASS if readout.head == "softmax" else kernels.CLASS_LOGIT
+    return kernels.LOGIT if model.loss.get_config()["from_logits"] else kernels.PROBABILITY
 
 
 def _penalty(levels: list[EdgeDense], place: IntVector, n_weights: int) -> Penalty:
