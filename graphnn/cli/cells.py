@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphnn.errors import OptionError
+from graphnn.errors import OptionError, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,10 @@ Labels = Annotated[Path | None, typer.Option(help="Labels: table `barcode,<outpu
 Label = Annotated[str | None, typer.Option(help="Labels: column of obs in a .h5ad file.")]
 CellsLayer = Annotated[str | None, typer.Option(help="Layer of a .h5ad file.")]
 Genome = Annotated[str | None, typer.Option(help="Genome of a 10x file that holds several.")]
+Groups = Annotated[
+    str | None,
+    typer.Option(help="Donors or batches, which no split divides: table `barcode,group`, or column of obs of .h5ad."),
+]
 Normalize = Annotated[str, typer.Option(help="auto (log-normalise whole numbers), log or none.")]
 
 
@@ -52,5 +56,29 @@ def read_cells_and_labels(
     adata = anndata.read_h5ad(path, backed="r")
     try:
         return table, labels_from_anndata(adata, label or "", outputs=outputs)
+    finally:
+        adata.file.close()
+
+
+def read_groups_of(path: Path, groups: str | None) -> pd.Series | None:
+    """Groups of cells from a table, or from a column of obs where there is no such file.
+
+    Raises:
+        OptionError: It is neither.
+    """
+    from graphnn.data.groups import read_groups
+
+    if groups is None:
+        return None
+    if path.suffix != ".h5ad" or Path(groups).is_file():
+        return read_groups(groups)
+    import anndata
+
+    adata = anndata.read_h5ad(path, backed="r")
+    try:
+        if groups not in adata.obs.columns:
+            known = list(adata.obs.columns)
+            raise OptionError("--groups", groups, "a file, or a column of obs", do=f"obs has {quoted(known)}")
+        return adata.obs[groups]
     finally:
         adata.file.close()

@@ -12,11 +12,13 @@ from graphnn.cli.cells import (
     CellsFile,
     CellsLayer,
     Genome,
+    Groups,
     Label,
     Labels,
     Normalize,
     check_label_source,
     read_cells_and_labels,
+    read_groups_of,
 )
 from graphnn.cli.common import (
     LIMIT,
@@ -72,6 +74,7 @@ def compare(
     cells: CellsFile,
     labels: Labels = None,
     label: Label = None,
+    groups: Groups = None,
     inputs: Inputs = None,
     inputs_file: InputsFile = None,
     input_suffix: InputSuffix = None,
@@ -90,6 +93,7 @@ def compare(
     folds: Annotated[int, typer.Option(help="Folds of each repeat.")] = 5,
     seeds: Annotated[int, typer.Option(help="Repeats with other splits and weights.")] = 1,
     protocol: Annotated[str, typer.Option(help="nested, or tutorial (optimistic).")] = "nested",
+    margin: Annotated[float, typer.Option(help="Largest loss that would not matter, in each metric.")] = 0.01,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = 200,
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Cells a step, at most.")] = 64,
@@ -121,11 +125,12 @@ def compare(
 ) -> None:
     """Compare the full with the compressed network on cells, in cross-validation, and write a report."""
     from graphnn.compiler.options import NetworkOptions
-    from graphnn.evaluate.options import TrainingOptions, check_protocol
+    from graphnn.evaluate.options import TrainingOptions, check_margin, check_protocol
     from graphnn.extract.extract import check_extraction
 
     check_time_limit(time_limit)
     check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
+    check_margin(margin)
     for chosen in (objective, full_objective):
         check_extraction(chosen, method="auto" if chosen == "max_edges" else method, solver=solver, seed=seed)
     check_label_source(labels, label)
@@ -179,6 +184,7 @@ def compare(
         seeds=seeds,
         seed=seed,
         protocol=protocol,
+        groups=read_groups_of(cells, groups),
         training=training,
         network=options,
     )
@@ -196,6 +202,7 @@ def compare(
         command=_command(context),
         unmeasured=unmeasured,
         notes=(note,),
+        margin=margin,
     )
     payload = write_results(comparison, networks, out, described, force=force)
     if json_:

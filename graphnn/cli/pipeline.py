@@ -46,6 +46,7 @@ class Job:
         seeds: As `compare`.
         seed: As `compare`.
         protocol: As `compare`.
+        groups: As `compare`.
         training: As `compare`.
         network: As `compare`.
     """
@@ -62,6 +63,7 @@ class Job:
     seeds: int = 1
     seed: int = 0
     protocol: str = "nested"
+    groups: Any = None
     training: TrainingOptions = field(default_factory=TrainingOptions)
     network: NetworkOptions = field(default_factory=NetworkOptions)
 
@@ -158,6 +160,7 @@ def run_job(
             training=job.training,
             network=job.network,
             input_suffix=job.suffix,
+            groups=job.groups,
             on_progress=progress,
         )
     return comparison, networks, unmeasured

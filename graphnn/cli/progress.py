@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,23 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from graphnn.evaluate.compare import TrainingProgress
+
+BETWEEN_S = 0.1  # two looks at the training; epochs may take a hundredth of it
+
+
+def now_and_then(between_s: float = BETWEEN_S) -> Callable[[], bool]:
+    """A function that says whether so many seconds have passed since it last said so; at first it does."""
+    last = -math.inf
+
+    def is_due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < between_s:
+            return False
+        last = now
+        return True
+
+    return is_due
 
 
 @contextmanager
@@ -41,9 +60,12 @@ def training_bar(screen: Console) -> Iterator[Callable[[TrainingProgress], None]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=screen, transient=True, disable=screen.quiet) as progress:
-        task = progress.add_task("training", total=None, what="compiling")
+        task = progress.add_task("training", total=None, what="beginning")
+        is_due = now_and_then()
 
         def report(moment: TrainingProgress) -> None:
+            if not is_due():
+                return
             where = f"{moment.network} seed {moment.seed} fold {moment.fold} epoch {moment.epoch}"
             metric = "" if moment.metric is None else f", metric {moment.metric:.3f}"
             progress.update(

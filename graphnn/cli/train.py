@@ -50,6 +50,7 @@ from graphnn.cli.common import (
     print_json,
     verb,
 )
+from graphnn.cli.progress import now_and_then
 from graphnn.compiler.options import NetworkOptions
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.extract.dag import Dag
@@ -172,8 +173,11 @@ def train(
 def _epoch_line(screen: Console, leading: str) -> Iterator[Callable[[Epoch], None]]:
     """A status line with epoch, validation loss and metric; gives the callback that feeds it."""
     with screen.status(Text("training: compiling")) as status:
+        is_due = now_and_then()
 
         def report(epoch: Epoch) -> None:
+            if not is_due():
+                return
             metric = "" if epoch.metric is None else f", {leading} {epoch.metric:.4f}"
             status.update(Text(f"training: epoch {epoch.number}, validation loss {epoch.loss:.4f}{metric}"))
 

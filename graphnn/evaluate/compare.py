@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,11 +25,11 @@ from graphnn.data.cells import Cells
 from graphnn.data.labels import LabelledCells, check_binary
 from graphnn.errors import MismatchError, OptionError, quoted
 from graphnn.evaluate.engine import Epoch, Fit, Job, Table, Trainer, fit_all
-from graphnn.evaluate.metrics import measure, names_of
+from graphnn.evaluate.metrics import SMALLER_IS_BETTER, measure, names_of
 from graphnn.evaluate.options import TrainingOptions, check_whole
-from graphnn.evaluate.prepare import input_columns, labelled_cells, notes_on_data
+from graphnn.evaluate.prepare import group_numbers, input_columns, labelled_cells, notes_on_data
 from graphnn.evaluate.splits import Split, make_splits, strata_of
-from graphnn.evaluate.statistics import corrected_resampled_t
+from graphnn.evaluate.statistics import corrected_resampled_t, not_worse
 from graphnn.extract.dag import Dag
 
 NETWORKS = ("full", "compressed")
@@ -46,9 +46,7 @@ class TrainingProgress:
         network: Its network.
         seed: Its repeat.
         fold: Its fold.
-        epoch: From 1.
-        loss: On the cells that early stopping watches.
-        metric: The task's leading metric on these cells; None where it is not defined.
+        at: The epoch.
     """
 
     run: int
@@ -57,9 +55,22 @@ class TrainingProgress:
     network: str
     seed: int
     fold: int
-    epoch: int
-    loss: float
-    metric: float | None
+    at: Epoch
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, from 1."""
+        return self.at.number
+
+    @property
+    def loss(self) -> float:
+        """On the cells that early stopping watches."""
+        return self.at.loss
+
+    @property
+    def metric(self) -> float | None:
+        """The task's leading metric on these cells; None where it is not defined. Computed when it is first read."""
+        return self.at.metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +93,7 @@ class Comparison:
         engines: What trained each network: "jax" or "numba".
         scores: One row a network, output and split: network, output, seed, fold, n_train, n_validation, n_test, epochs,
             then the metrics.
+        n_groups: How many groups the cells are of, none of which stands on both sides of a split; None: no groups.
         n_unlabelled: Cells without a label, which were left out.
         notes: What was left out or should be known, in sentences.
     """
@@ -100,6 +112,7 @@ class Comparison:
     fits: Mapping[str, tuple[Fit, ...]]
     engines: Mapping[str, str]
     scores: pd.DataFrame
+    n_groups: int | None = None
     n_unlabelled: int = 0
     notes: tuple[str, ...] = ()
 
@@ -149,33 +162,65 @@ class Comparison:
             resampled t test (`graphnn.evaluate.statistics`). With several outputs a column `output` comes last. A
             metric that is undefined on every split (ROC-AUC with one class) has NaN.
         """
-        ratio = float(
-            np.mean([len(f.split.test) / (len(self.cells.barcodes) - len(f.split.test)) for f in self.fits["full"]])
-        )
         rows = []
+        for output, metric, full, compressed in self._pairs():
+            if not len(full):
+                rows.append((metric, *[np.nan] * 6, output))
+                continue
+            change = corrected_resampled_t(compressed - full, test_to_train=self._test_to_train, confidence=confidence)
+            means = full.mean(), compressed.mean()
+            rows.append((metric, *means, change.mean, change.ci_low, change.ci_high, change.p, output))
+        columns = ["metric", "full", "compressed", "change", "ci_low", "ci_high", "p", "output"]
+        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:7], np.float64))
+        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
+
+    def non_inferiority(self, *, margin: float = 0.01, confidence: float = 0.95) -> pd.DataFrame:
+        """Whether the compressed network is shown not to be worse than the full one by `margin` or more.
+
+        An interval that holds zero shows nothing; this asks the question that a compression raises. "Supported" is a
+        statement at the confidence asked for; "not supported" says that these cells cannot rule such a loss out.
+
+        Args:
+            margin: The largest loss that would not matter to you, > 0, in units of each metric.
+            confidence: Of the one-sided bound.
+
+        Returns:
+            metric, margin, change (turned so that more is better: for the mean squared error full - compressed), bound,
+            p, supported; see `graphnn.evaluate.statistics.not_worse`. With several outputs a column `output` comes
+            last. A metric that is undefined on every split has NaN and is not supported.
+
+        Raises:
+            OptionError: `margin` is no finite number above 0, or `confidence` is not in (0, 1).
+        """
+        rows = []
+        for output, metric, full, compressed in self._pairs():
+            gain = (full - compressed) if metric in SMALLER_IS_BETTER else (compressed - full)
+            ratio = self._test_to_train
+            # an empty difference is refused below; options are checked in any case
+            found = not_worse(
+                gain if len(gain) else np.zeros(1), margin=margin, test_to_train=ratio, confidence=confidence
+            )
+            if len(gain):
+                rows.append((metric, margin, found.change, found.bound, found.p, found.supported, output))
+            else:
+                rows.append((metric, margin, np.nan, np.nan, np.nan, False, output))
+        columns = ["metric", "margin", "change", "bound", "p", "supported", "output"]
+        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:5], np.float64))
+        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
+
+    def _pairs(self) -> Iterator[tuple[str, str, npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+        """Output, metric, and its values for both networks on the splits on which both have one."""
         for output in self.outputs:
             for metric in self.metrics:
                 full, compressed = (self._scores_of(name, output, metric) for name in NETWORKS)
                 both = np.isfinite(full) & np.isfinite(compressed)
-                if not both.any():
-                    rows.append((metric, *[np.nan] * 6, output))
-                    continue
-                change = corrected_resampled_t((compressed - full)[both], test_to_train=ratio, confidence=confidence)
-                rows.append(
-                    (
-                        metric,
-                        full[both].mean(),
-                        compressed[both].mean(),
-                        change.mean,
-                        change.ci_low,
-                        change.ci_high,
-                        change.p,
-                        output,
-                    )
-                )
-        columns = ["metric", "full", "compressed", "change", "ci_low", "ci_high", "p", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:7], np.float64))
-        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
+                yield output, metric, full[both], compressed[both]
+
+    @property
+    def _test_to_train(self) -> float:
+        """Cells of the reported fold by all others, the mean over splits."""
+        tested = np.array([len(fit.split.test) for fit in self.fits["full"]])
+        return float(np.mean(tested / (len(self.cells.barcodes) - tested)))
 
     def predictions(self) -> pd.DataFrame:
         """Every reported prediction: network, output, seed, fold, barcode, label, prediction."""
@@ -250,6 +295,7 @@ def compare(
     network: NetworkOptions | None = None,
     input_suffix: str = "",
     layer: str | None = None,
+    groups: Any = None,
     workers: int | None = None,
     on_progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Comparison:
@@ -272,6 +318,9 @@ def compare(
             in `activations` must fit one of the networks; the other does without it.
         input_suffix: What inputs of the network have behind the gene's name, e.g. "_gene".
         layer: Layer of an AnnData; None: its X.
+        groups: Donor, batch or whatever else cells of one kind share: a Series indexed by barcode, one entry a cell, or
+            the name of an `obs` column. Cells of one group never stand on both sides of a split, nor among both those
+            that train and those that tell when to stop.
         workers: Runs side by side; None: one a core on the CPU, two for each other device. It changes no number.
         on_progress: Called after each epoch of each run.
 
@@ -281,7 +330,8 @@ def compare(
 
     Raises:
         MismatchError: The networks have other inputs or outputs than each other, or an input has no column.
-        DataError: Cells or labels cannot be used (no shared barcodes, one class, NaN, fewer cells than folds).
+        DataError: Cells, labels or groups cannot be used (no shared barcodes, one class, NaN, fewer cells or groups
+            than folds).
         OptionError: An option is out of its range.
     """
     training, options = training or TrainingOptions(), network or NetworkOptions()
@@ -296,6 +346,7 @@ def compare(
     if options.task == "binary":
         check_binary(matched.labels)
     columns = input_columns(matched.cells, full.inputs, input_suffix)
+    numbers = None if groups is None else group_numbers(X, groups, matched.cells.barcodes)
     splits = make_splits(
         matched.labels.to_numpy(dtype=np.float64),
         folds=folds,
@@ -304,6 +355,7 @@ def compare(
         protocol=protocol,
         validation_fraction=training.validation_fraction,
         stratify=options.task == "binary",
+        groups=numbers,
     )
     plans = {name: plan_layers(dag) for name, dag in networks.items()}
     check_activations(options, *plans.values())
@@ -333,6 +385,7 @@ def compare(
         fits=fits,
         engines={name: trainer.engine for name, trainer in trainers.items()},
         scores=_score(fits, matched.labels, options.task),
+        n_groups=None if numbers is None else len(np.unique(numbers)),
         n_unlabelled=matched.n_unlabelled,
         notes=notes,
     )
@@ -387,9 +440,7 @@ class _Progress:
                         network=network,
                         seed=split.seed,
                         fold=split.fold,
-                        epoch=epoch.number,
-                        loss=epoch.loss,
-                        metric=epoch.metric,
+                        at=epoch,
                     )
                 )
 

@@ -11,6 +11,7 @@ FloatVector = npt.NDArray[np.float64]
 
 BINARY = ("roc_auc", "accuracy", "precision", "recall", "f1")
 REGRESSION = ("spearman", "r2", "mse")
+SMALLER_IS_BETTER = ("mse",)
 THRESHOLD = 0.5
 
 

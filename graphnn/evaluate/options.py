@@ -70,6 +70,16 @@ def check_protocol(*, folds: int, seeds: int, seed: int, protocol: str) -> None:
         raise OptionError("protocol", protocol, f"one of {', '.join(PROTOCOLS)}")
 
 
+def check_margin(margin: object) -> None:
+    """Refuse what is no margin of a loss.
+
+    Raises:
+        OptionError: It is no finite number above 0.
+    """
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < float("inf"):
+        raise OptionError("margin", margin, "a finite number above 0", do="write 0.01 for a loss of 0.01")
+
+
 def check_whole(option: str, value: object, *, least: int, below: int | None = None) -> None:
     """Refuse what is no whole number in [least, below).
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from graphnn.data.cells import Cells, as_cells
+from graphnn.data.cells import Cells, as_cells, is_anndata
+from graphnn.data.groups import match_groups
 from graphnn.data.labels import LabelledCells, labels_from_anndata, match_labels
-from graphnn.errors import MismatchError, quoted
+from graphnn.errors import DataError, MismatchError, quoted
+from graphnn.evaluate.splits import IntVector
 
 
 def labelled_cells(X: Any, y: Any, outputs: Sequence[str], layer: str | None) -> LabelledCells:
@@ -27,6 +29,28 @@ def labelled_cells(X: Any, y: Any, outputs: Sequence[str], layer: str | None) ->
     if isinstance(y, str):
         y = labels_from_anndata(X, y, outputs=outputs)
     return match_labels(as_cells(X, layer=layer), y, outputs=outputs)
+
+
+def group_numbers(X: Any, groups: Any, barcodes: Sequence[str]) -> IntVector:
+    """The number of each cell's group.
+
+    Args:
+        X: Cells as they were given: Cells, DataFrame or AnnData.
+        groups: As in `match_groups`, or the name of an `obs` column.
+        barcodes: Of the cells that are used.
+
+    Raises:
+        DataError: A cell has no group, or there is no such column.
+    """
+    if isinstance(groups, str) and is_anndata(X):
+        if groups not in X.obs.columns:
+            raise DataError(
+                f"expected a column of groups in obs, but {groups!r} is not there (there are "
+                f"{quoted(list(X.obs.columns))}); choose among these",
+                names=(groups,),
+            )
+        groups = X.obs[groups]
+    return match_groups(as_cells(X) if not isinstance(X, Cells) else X, groups, barcodes=barcodes)
 
 
 def input_columns(cells: Cells, inputs: tuple[str, ...], suffix: str) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from graphnn.errors import DataError
 from graphnn.evaluate.options import check_protocol, check_whole
@@ -42,11 +43,13 @@ def make_splits(
     protocol: str,
     validation_fraction: float,
     stratify: bool,
+    groups: IntVector | None = None,
 ) -> tuple[Split, ...]:
     """Repeated (stratified) k-fold splits with an inner validation part.
 
     Under "nested" the validation rows come out of the training part, so the reported fold chooses nothing. Under
-    "tutorial" the reported fold itself is watched, which is optimistic.
+    "tutorial" the reported fold itself is watched, which is optimistic. With groups none of them stands in two of the
+    three parts; shares of classes and sizes of folds are then kept as far as the groups allow.
 
     Args:
         labels: Shape (n_cells, n_outputs).
@@ -56,25 +59,74 @@ def make_splits(
         protocol: "nested" or "tutorial".
         validation_fraction: Part of the training rows, under "nested".
         stratify: Keep the share of each class (of each combination of labels where there are several outputs).
+        groups: Number of each cell's group, shape (n_cells,); None: every cell stands for itself.
 
     Raises:
         OptionError: An option is out of its range.
-        DataError: There are fewer cells, or fewer cells of a class, than folds.
+        DataError: There are fewer cells, fewer cells of a class, or fewer groups than folds, or a fold leaves no two
+            groups outside it.
     """
     check_protocol(folds=folds, seeds=seeds, seed=seed, protocol=protocol)
     if len(labels) < folds:
         raise DataError(f"expected at least {folds} cells for {folds} folds, got {len(labels)}; use fewer folds")
     strata = strata_of(labels, folds) if stratify else None
+    if groups is not None:
+        _check_groups(groups, folds, nested=protocol == "nested")
     splits = []
     for repeat in range(seed, seed + seeds):
-        kind = KFold if strata is None else StratifiedKFold
-        cutter = kind(n_splits=folds, shuffle=True, random_state=repeat)
-        for fold, (rest, test) in enumerate(cutter.split(labels, strata)):
+        for fold, (rest, test) in enumerate(_outer(len(labels), strata, groups, folds=folds, seed=repeat)):
             train, validation = rest, test
-            if protocol == "nested":
+            if protocol == "nested" and groups is not None:
+                train, validation = _inner_groups(rest, strata, groups, validation_fraction, seed=repeat, fold=fold)
+            elif protocol == "nested":
                 train, validation = _inner(rest, strata, validation_fraction, seed=repeat, fold=fold)
             splits.append(Split(repeat, fold, np.sort(train), np.sort(validation), np.sort(test)))
     return tuple(splits)
+
+
+def _outer(
+    n_cells: int, strata: IntVector | None, groups: IntVector | None, *, folds: int, seed: int
+) -> Iterator[tuple[IntVector, IntVector]]:
+    """Rows outside and inside each fold."""
+    rows = np.zeros(n_cells)
+    if groups is not None:
+        cutter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+        return cutter.split(rows, np.zeros(n_cells, dtype=np.int64) if strata is None else strata, groups)
+    kind = KFold if strata is None else StratifiedKFold
+    return kind(n_splits=folds, shuffle=True, random_state=seed).split(rows, strata)
+
+
+def _check_groups(groups: IntVector, folds: int, *, nested: bool) -> None:
+    count, need = len(np.unique(groups)), max(folds, 3) if nested else folds
+    if count < need:
+        why = f"{folds} folds" if need == folds else "a fold, a part that tells when to stop, and one that trains"
+        do = "use fewer folds" if count >= 3 else "give no groups, or more of them"
+        raise DataError(f"expected at least {need} groups for {why}, got {count}; {do}")
+
+
+def _inner_groups(
+    rest: IntVector, strata: IntVector | None, groups: IntVector, fraction: float, *, seed: int, fold: int
+) -> tuple[IntVector, IntVector]:
+    """Training and validation rows of a fold, whole groups each; about `fraction` of the rows tell when to stop."""
+    state = int(np.random.SeedSequence((seed, fold)).generate_state(1)[0])
+    own = groups[rest]
+    if len(np.unique(own)) < 2:
+        raise DataError(
+            f"expected at least two groups outside fold {fold}, one to train on and one that tells when to stop, got "
+            "one: a group is so large that all others make up the fold; use more folds"
+        )
+    parts = min(max(2, round(1 / fraction)), len(np.unique(own)))
+    cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=state)
+    classes = np.zeros(len(rest), dtype=np.int64) if strata is None else strata[rest]
+    if np.bincount(classes).max() < parts:  # scikit-learn asks for a class of so many
+        classes = np.zeros_like(classes)
+    train, validation = max(cutter.split(own, classes, own), key=lambda pair: _share_of_classes(classes, pair))
+    return rest[train], rest[validation]
+
+
+def _share_of_classes(classes: IntVector, pair: tuple[IntVector, IntVector]) -> int:
+    """In how many of the two parts how many classes stand: a cut that has all of them in both is best."""
+    return sum(len(np.unique(classes[part])) for part in pair)
 
 
 def hold_out(labels: npt.NDArray[np.float64], *, seed: int, validation_fraction: float, stratify: bool) -> Split:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.stats import t as student_t
 
 from graphnn.errors import DataError, OptionError
+from graphnn.evaluate.options import check_margin
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,59 @@ def corrected_resampled_t(
         return PairedChange(0.0, 0.0, 0.0, 1.0) if mean == 0.0 else PairedChange(mean, None, None, None)
     p = float(2 * student_t.sf(abs(mean) / spread, count - 1))
     return PairedChange(mean, mean - half, mean + half, p)
+
+
+@dataclass(frozen=True)
+class NotWorse:
+    """Whether a change is shown not to be worse than a margin allows.
+
+    Attributes:
+        change: Mean difference, turned so that more is better.
+        bound: One-sided lower confidence bound of it; None where nothing is known of the spread.
+        p: Of the hypothesis that the change is a loss of the margin or more; None likewise.
+        supported: Whether the bound lies above -margin.
+    """
+
+    change: float
+    bound: float | None
+    p: float | None
+    supported: bool
+
+
+def not_worse(
+    differences: npt.NDArray[np.float64], *, margin: float, test_to_train: float, confidence: float = 0.95
+) -> NotWorse:
+    """Test of non-inferiority by the corrected resampled t.
+
+    The hypothesis to be refuted is that the loss is `margin` or more; it is refuted where the one-sided lower bound of
+    the mean difference lies above -margin.
+
+    Args:
+        differences: One a split, turned so that more is better, shape (k,).
+        margin: The largest loss that would not matter, > 0, in units of the metric.
+        test_to_train: As for `corrected_resampled_t`.
+        confidence: Of the one-sided bound, in (0, 1).
+
+    Raises:
+        DataError: There is no difference at all.
+        OptionError: `margin` is no finite number above 0, or `confidence` is not in (0, 1).
+
+    Example:
+        >>> found = not_worse(np.array([0.01, 0.0, -0.01, 0.01, -0.01]), margin=0.03, test_to_train=0.25)
+        >>> round(found.bound, 4), round(found.p, 4), found.supported
+        (-0.0143, 0.0059, True)
+
+    Reference:
+        E. Walker, A. S. Nowacki, "Understanding equivalence and noninferiority testing", Journal of General Internal
+        Medicine 26 (2011) 192-196, doi:10.1007/s11606-010-1513-8; with the variance of `corrected_resampled_t`.
+    """
+    check_margin(margin)
+    change = corrected_resampled_t(differences, test_to_train=test_to_train, confidence=confidence)
+    count = len(differences)
+    spread = float(np.sqrt((1.0 / count + test_to_train) * np.var(differences, ddof=1))) if count > 1 else 0.0
+    if spread == 0.0:
+        known = count > 1 and change.mean == 0.0  # nothing changed on any split
+        return NotWorse(change.mean, 0.0 if known else None, 0.0 if known else None, known)
+    bound = change.mean - float(student_t.ppf(confidence, count - 1)) * spread
+    p = float(student_t.sf((change.mean + margin) / spread, count - 1))
+    return NotWorse(change.mean, bound, p, bound > -margin)

@@ -43,6 +43,7 @@ class Context:
         command: Command line that makes the same report.
         notes: Sentences on what was done before the comparison.
         planted: Hidden vertices that are known to drive the label, in simulated data.
+        margin: Largest loss that would not matter, in units of each metric.
     """
 
     title: str = "What did the compression cost?"
@@ -54,6 +55,7 @@ class Context:
     command: str | None = None
     notes: tuple[str, ...] = ()
     planted: tuple[str, ...] = ()
+    margin: float = 0.01
 
 
 def make_payload(comparison: Comparison, context: Context | None = None) -> dict[str, Any]:
@@ -71,6 +73,9 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
     summary = comparison.summary(confidence=CONFIDENCE)
     if "output" not in summary:
         summary.insert(0, "output", comparison.outputs[0])
+    shown = comparison.non_inferiority(margin=context.margin, confidence=CONFIDENCE)
+    if "output" not in shown:
+        shown.insert(0, "output", comparison.outputs[0])
     importance = comparison.importance()
     ranking = _ranking(importance)
     payload = {
@@ -84,10 +89,11 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
         "dropped": full.origin.get("dropped") or _nothing_dropped(),
         "networks": {name: _network(comparison, name) for name in NETWORKS},
         "compression": _records(comparison.compression),
-        "protocol": _protocol(comparison),
+        "protocol": _protocol(comparison) | {"margin": context.margin},
         "folds": _records(comparison.scores),
         "summary": _records(summary),
-        "sentences": _sentences(comparison, summary),
+        "non_inferiority": _records(shown),
+        "sentences": _sentences(comparison, summary, shown),
         "importance": _records(ranking),
         "importance_method": METHOD,
         "importance_runs": _records(importance),
@@ -163,8 +169,11 @@ def _network(comparison: Comparison, name: str) -> dict[str, Any]:
 
 def _protocol(comparison: Comparison) -> dict[str, Any]:
     repeats = f", repeated with {comparison.seeds} seeds" if comparison.seeds > 1 else ""
+    grouped = ""
+    if comparison.n_groups is not None:
+        grouped = f", cells of one group (of {comparison.n_groups:,}) never on both sides of a split"
     shared = (
-        f"{comparison.folds}-fold cross-validation{repeats}, the same splits for both networks; "
+        f"{comparison.folds}-fold cross-validation{repeats}, the same splits for both networks{grouped}; "
         "scaling fitted on training cells; early stopping watched "
     )
     if comparison.is_optimistic:
@@ -177,13 +186,14 @@ def _protocol(comparison: Comparison) -> dict[str, Any]:
         "sentence": sentence,
         "folds": comparison.folds,
         "seeds": comparison.seeds,
+        "groups": comparison.n_groups,
         "confidence": CONFIDENCE,
         "training": comparison.training.to_dict(),
         "network": {name: value for name, value in comparison.options.to_dict().items() if name != "seed"},
     }
 
 
-def _sentences(comparison: Comparison, summary: pd.DataFrame) -> list[str]:
+def _sentences(comparison: Comparison, summary: pd.DataFrame, shown: pd.DataFrame) -> list[str]:
     """The answer in words: what was saved, and what became of the leading metric."""
     sizes = {row["quantity"]: row for row in _records(comparison.compression)}
     edges, hidden = sizes["edges"], sizes["hidden nodes"]
@@ -194,6 +204,8 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame) -> list[str]:
     ]
     leading = summary[summary["metric"] == comparison.metrics[0]]
     sentences += [_sentence_of(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
+    leading = shown[shown["metric"] == comparison.metrics[0]]
+    sentences += [_margin_sentence(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
     if comparison.is_optimistic:
         sentences.append("These figures are optimistic: early stopping watched the reported fold.")
     return sentences
@@ -212,6 +224,20 @@ def _sentence_of(row: Any, *, several: bool) -> str:
     verdict = "a difference beyond chance" if clear else "no difference beyond chance was detected"
     p = p_text(row["p"])
     return f"{change} ({interval}, corrected resampled t, p {p if p.startswith('<') else '= ' + p}); {verdict}."
+
+
+def _margin_sentence(row: Any, *, several: bool) -> str:
+    """What was shown of the margin."""
+    metric = metric_label(row["metric"]) + (f" of {row['output']}" if several else "")
+    claim = f"Not worse than {number_text(row['margin'])} in {metric}"
+    if not math.isfinite(row["bound"]):
+        return f"{claim}: nothing can be said, as the splits say nothing of the uncertainty of the change."
+    bound = f"one-sided {100 * CONFIDENCE:.0f} % bound {change_text(row['bound'])}"
+    p = p_text(row["p"])
+    p = p if p.startswith("<") else f"= {p}"
+    if row["supported"]:
+        return f"{claim}: supported ({bound}, p {p})."
+    return f"{claim}: not supported ({bound}, p {p}); these cells cannot rule a larger loss out."
 
 
 def _ranking(importance: pd.DataFrame) -> pd.DataFrame:

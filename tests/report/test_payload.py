@@ -226,7 +226,7 @@ def test_networks_given_by_hand_are_not_called_minimal():
 
 
 def test_several_outputs_have_a_sentence_each():
-    leading = [sentence for sentence in optimistic()["sentences"] if "ROC-AUC of " in sentence]
+    leading = [text for text in optimistic()["sentences"] if "ROC-AUC of " in text and not text.startswith("Not worse")]
     assert [re.search("ROC-AUC of (.)", sentence)[1] for sentence in leading] == ["y", "z"]
 
 

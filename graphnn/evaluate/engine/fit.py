@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,13 +38,24 @@ class Fit:
     best_epoch: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Epoch:
-    """What a replicate says after an epoch: its number (from 1), validation loss, and leading metric where defined."""
+    """What a replicate says after an epoch.
+
+    Attributes:
+        number: From 1.
+        loss: On the cells that tell when to stop.
+        measure: Computes `metric`; an epoch may take less time than that, so nobody does it unasked.
+    """
 
     number: int
     loss: float
-    metric: float | None
+    measure: Callable[[], float | None]
+
+    @cached_property
+    def metric(self) -> float | None:
+        """The task's leading metric on these cells; None where it is not defined. Computed when it is first read."""
+        return self.measure()
 
 
 class Stopped(Exception):

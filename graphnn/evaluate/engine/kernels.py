@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 WIDTH = 64  # cells of a block, the numbers of a row
+SIDE = 16  # of the squares in which blocks are turned; units are filled up to a multiple of it
 EPSILON = 1e-7  # Keras': probabilities nearer to 0 or 1 have no slope; and Adam's
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.999  # of Adam
 
@@ -103,9 +104,9 @@ class Room(NamedTuple):
     """Space that steps write over, for one replicate.
 
     Attributes:
-        v: Values of units, shape (n_units, WIDTH).
-        g: Slopes of units, shape (n_units, WIDTH).
-        arrived: What the data bring to each unit, cell by cell, and back; shape (WIDTH, n_units + 1).
+        v: Values of units, shape (n_filled, WIDTH), n_filled the least multiple of SIDE above the number of units.
+        g: Slopes of units, likewise.
+        arrived: What the data bring to each unit, cell by cell, and back; shape (WIDTH, n_filled).
         level: What is the same for all cells of a step, shape (n_units + 1,).
         total: Slopes of units, summed over the cells of a step, shape (n_units + 1,).
         chunk: Further chunks that a block reads, shape (most,).
@@ -226,6 +227,37 @@ def total_of(typing, g, at):
         return _total(builder, _load(builder, _row(builder, rows, args[1])))
 
     return types.float32(g, types.int64), generate
+
+
+@intrinsic
+def turn(typing, source, target, row, column):
+    """target[column + j, row + i] = source[row + i, column + j] for i, j < SIDE, in registers.
+
+    The rows of a square are interleaved with those half a square below, as often as its side can be halved.
+    """
+
+    def generate(context, builder, signature, args):
+        given, turned = _arrays(context, builder, signature, args)
+        row, column = args[2:]
+        lanes, half = ir.VectorType(_NUMBER, SIDE), SIDE // 2
+
+        def place(array, first, at, number):
+            width = cgutils.unpack_tuple(builder, array.shape)[1]
+            start = builder.add(builder.mul(builder.add(first, _INTEGER(number)), width), at)
+            return builder.bitcast(builder.gep(array.data, [start]), lanes.as_pointer())
+
+        rows = [builder.load(place(given, row, column, i)) for i in range(SIDE)]
+        for found in rows:
+            found.align = 4
+        pairs = [[start + k // 2 + SIDE * (k % 2) for k in range(SIDE)] for start in (0, half)]
+        masks = [ir.Constant(ir.VectorType(ir.IntType(32), SIDE), pair) for pair in pairs]
+        for _ in range(SIDE.bit_length() - 1):
+            rows = [builder.shuffle_vector(rows[i], rows[i + half], mask) for i in range(half) for mask in masks]
+        for j, value in enumerate(rows):
+            builder.store(value, place(turned, column, row, j)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(source, target, types.int64, types.int64), generate
 
 
 # -- activations -------------------------------------------------------------------------------------------------------
@@ -434,11 +466,14 @@ def forward(wires, cells, rows, weight, room):
     """Values of all units for up to WIDTH cells, from what `add_zeros` left in `room.level`."""
     start = np.int64(2 * len(wires.chunk_next))
     add_data(wires, cells, rows, weight, room)
-    for u in range(len(room.v)):
-        for b in range(len(rows)):
-            room.v[u, b] = room.arrived[b, u] + room.level[u]
-        for b in range(len(rows), WIDTH):
-            room.v[u, b] = room.level[u]
+    for b in range(len(rows), WIDTH):
+        clear(room.arrived[b])
+    for u in range(0, len(room.v), SIDE):
+        for b in range(0, WIDTH, SIDE):
+            turn(room.arrived, room.v, b, u)
+    for u in range(len(wires.bias)):
+        for b in range(WIDTH):
+            room.v[u, b] += room.level[u]
         add_edges(room.v, wires.source, weight, start, wires.first[u], wires.first[u + 1], np.int64(u))
         activate(room.v[u], wires.activation[u], room.bits, room.loss[0])
 
@@ -496,7 +531,7 @@ def find_slopes(wires, cells, rows, kind, share, room):
 def backward(wires, cells, rows, memory, kind, room):
     """Slopes of all weights for the cells of `forward`, added to `memory.slope`; those of units to `room.total`."""
     weight, slope, g = memory.weight, memory.slope, room.g
-    start, n_units = np.int64(2 * len(wires.chunk_next)), len(room.v)
+    start, n_units = np.int64(2 * len(wires.chunk_next)), len(wires.bias)
     clear(g.reshape(-1))
     for u in range(n_units - 1, -1, -1):
         output = wires.output_of[u]
@@ -509,8 +544,9 @@ def backward(wires, cells, rows, memory, kind, room):
                 g[u, b] += room.loss[1 + output, b]
         room.total[u] += total_of(g, np.int64(u))
         add_slopes(room.v, g, wires.source, weight, slope, start, wires.first[u], wires.first[u + 1], np.int64(u))
-        for b in range(len(rows)):
-            room.arrived[b, u] = g[u, b]
+    for u in range(0, len(g), SIDE):
+        for b in range(0, WIDTH, SIDE):
+            turn(g, room.arrived, u, b)
     unit = wires.chunk_unit
     for b in range(len(rows)):
         row = room.arrived[b]

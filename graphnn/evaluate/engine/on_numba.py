@@ -186,10 +186,11 @@ def most_chunks(lowered: Lowered, rows: sp.csr_array) -> int:
 def room_for(lowered: Lowered, most: int) -> kernels.Room:
     """Space for one replicate."""
     n_units, width = len(lowered.wires.bias), kernels.WIDTH
+    n_filled = (n_units // kernels.SIDE + 1) * kernels.SIDE
     return kernels.Room(
-        v=rows_of_zeros(n_units),
-        g=rows_of_zeros(n_units),
-        arrived=np.zeros((width, n_units + 1), dtype=np.float32),
+        v=rows_of_zeros(n_filled),
+        g=rows_of_zeros(n_filled),
+        arrived=np.zeros((width, n_filled), dtype=np.float32),
         level=np.zeros(n_units + 1, dtype=np.float32),
         total=np.zeros(n_units + 1, dtype=np.float32),
         chunk=np.zeros(most, dtype=np.int32),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -141,7 +142,7 @@ class Trainer:
                 )
             losses.append(loss)
             if on_epoch is not None:
-                on_epoch(Epoch(number, loss, self._metric(split, run.watched)))
+                on_epoch(Epoch(number, loss, partial(self._metric, split, run.watched)))
             if loss < best[0]:
                 best, kept = (loss, number), run.keep()
             elif number - best[1] >= self._options.patience:
