@@ -113,7 +113,7 @@ def _inner_groups(
     if len(np.unique(own)) < 2:
         raise DataError(
             f"expected at least two groups outside fold {fold}, one to train on and one that tells when to stop, got "
-            "one: a group is so large that all others make up the fold; use more folds"
+            "one, as all others make up the fold; use more folds, or more groups"
         )
     parts = min(max(2, round(1 / fraction)), len(np.unique(own)))
     cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=state)
