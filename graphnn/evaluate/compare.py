@@ -1,7 +1,7 @@
 """`compare`: two networks on the same splits, and `Comparison`, what came out.
 
-`Comparison` has three methods for convenience that call upwards when they are used: `importance` (`graphnn.explain`),
-`to_json` and `to_html` (`graphnn.report`). Nothing else here knows of those packages.
+`Comparison` has methods for convenience that call upwards when used: `importance`, `stability` and `rank_intervals`
+(`graphnn.explain`), `to_json` and `to_html` (`graphnn.report`). Nothing else here knows of those packages.
 """
 
 from __future__ import annotations
@@ -257,6 +257,18 @@ class Comparison:
             node, network, output, fold, seed, score, bias. Computed once; each call gives a copy.
         """
         return self._importance.copy()
+
+    def stability(self, *, top: int = 10) -> pd.DataFrame:
+        """How far the fits agree on which vertices matter; see `graphnn.explain.stability.rank_stability`."""
+        from graphnn.explain.stability import rank_stability
+
+        return rank_stability(self._importance, top=top)
+
+    def rank_intervals(self, *, level: float = 0.9, top: int = 10) -> pd.DataFrame:
+        """Where each vertex ranks over the fits; see `graphnn.explain.stability.rank_intervals`."""
+        from graphnn.explain.stability import rank_intervals
+
+        return rank_intervals(self._importance, level=level, top=top)
 
     @cached_property
     def _importance(self) -> pd.DataFrame:

@@ -58,6 +58,9 @@ class Context:
     margin: float = 0.01
 
 
+TOP, RANK_LEVEL = 10, 0.9  # nodes at the top that fits are compared by; share of the fits that an interval holds
+
+
 def make_payload(comparison: Comparison, context: Context | None = None) -> dict[str, Any]:
     """Collect everything that the report shows.
 
@@ -77,7 +80,7 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
     if "output" not in shown:
         shown.insert(0, "output", comparison.outputs[0])
     importance = comparison.importance()
-    ranking = _ranking(importance)
+    ranking, stability = _ranking(importance), comparison.stability(top=TOP)
     payload = {
         "format": FORMAT,
         "title": context.title,
@@ -97,6 +100,11 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
         "importance": _records(ranking),
         "importance_method": METHOD,
         "importance_runs": _records(importance),
+        "stability": _records(stability),
+        "rank_intervals": _records(comparison.rank_intervals(level=RANK_LEVEL, top=TOP)),
+        "importance_sentences": [
+            _stability_sentence(row, several=len(comparison.outputs) > 1) for _, row in stability.iterrows()
+        ],
         "hidden_network": _hidden_network(comparison, ranking),
         "planted": _planted(context, ranking),
         "warnings": _warnings(comparison, full, compressed),
@@ -238,6 +246,21 @@ def _margin_sentence(row: Any, *, several: bool) -> str:
     if row["supported"]:
         return f"{claim}: supported ({bound}, p {p})."
     return f"{claim}: not supported ({bound}, p {p}); these cells cannot rule a larger loss out."
+
+
+def _stability_sentence(row: Any, *, several: bool) -> str:
+    """How far fits agree on the order of the nodes."""
+    whose = f"{row['network'].capitalize()} network" + (f", output {row['output']}" if several else "")
+    if row["n_fits"] < 2:
+        return f"{whose}: one fit cannot say how stable its ranks are."
+    if not math.isfinite(row["kendall_w"]):
+        return f"{whose}: too few nodes to say how stable their ranks are."
+    shared, chance = (f"{100 * row[name]:.0f} %" for name in ("jaccard", "jaccard_by_chance"))
+    return (
+        f"{whose}: over {row['n_fits']:,} fits the ranks of {row['n_nodes']:,} nodes have Kendall's W "
+        f"{number_text(row['kendall_w'], digits=2)} (1: all fits give one order; near 0: no more than chance); two "
+        f"fits share {shared} of the nodes that either has among its first {row['top']:,} (by chance {chance})."
+    )
 
 
 def _ranking(importance: pd.DataFrame) -> pd.DataFrame:
