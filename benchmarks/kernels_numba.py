@@ -85,10 +85,11 @@ def measure(network: Dag, cells: Any, note: Callable[[str, str, float], None]) -
     wires, draw = lowered.wires, np.random.default_rng(0)
     n_inputs, n_units = cells.shape[1], len(wires.bias)
     ones = np.ones(n_inputs, dtype=np.float32)
-    held = on_numba.scaled(cells, 0 * ones, ones, 10 * ones, np.zeros((0, 0), dtype=np.float32))
+    given = on_numba.stored(cells)
+    held = on_numba.scaled(given, 0 * ones, ones, 10 * ones, np.zeros((0, 0), dtype=np.float32))
     rows = draw.permutation(cells.shape[0])[:BATCH]
     weight = draw.normal(size=lowered.n_weights).astype(np.float32)
-    room = on_numba.room_for(lowered, on_numba.most_chunks(lowered, cells))
+    room = on_numba.room_for(lowered, on_numba.most_chunks(lowered, given))
     is_edge = wires.chunk_unit.reshape(-1) < n_units
     source = np.repeat(wires.chunk_input, 2)[is_edge].astype(np.int64)
     unit = wires.chunk_unit.reshape(-1)[is_edge].astype(np.int64)

@@ -172,7 +172,7 @@ def train(
 @contextmanager
 def _epoch_line(screen: Console, leading: str) -> Iterator[Callable[[Epoch], None]]:
     """A status line with epoch, validation loss and metric; gives the callback that feeds it."""
-    with screen.status(Text("training: compiling")) as status:
+    with screen.status(Text("training: beginning")) as status:
         is_due = now_and_then()
 
         def report(epoch: Epoch) -> None:

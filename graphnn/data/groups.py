@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graphnn.data.cells import Cells, barcode_names
+from graphnn.data.cells import barcode_names
 from graphnn.errors import DataError, FormatError, MissingFileError, quoted
 from graphnn.graph.files import read_rows
 
@@ -48,13 +48,13 @@ def read_groups(path: str | Path) -> pd.Series:
 
 
 def match_groups(
-    cells: Cells, groups: pd.Series | np.ndarray | Sequence[Any], *, barcodes: Sequence[str]
+    given: Sequence[str], groups: pd.Series | np.ndarray | Sequence[Any], *, barcodes: Sequence[str]
 ) -> npt.NDArray[np.int64]:
     """Bring groups into the order of some cells, by barcode.
 
     Args:
-        cells: All cells as they were given.
-        groups: Series indexed by barcode, or one entry for each of `cells` in their order. Names or numbers.
+        given: Barcodes of all cells as they were given.
+        groups: Series indexed by barcode, or one entry for each of the given cells in their order. Names or numbers.
         barcodes: The cells whose groups are asked for.
 
     Returns:
@@ -65,23 +65,25 @@ def match_groups(
             barcodes.
 
     Example:
-        >>> cells = Cells(np.ones((3, 1)), ("c1", "c2", "c3"), ("A",))
-        >>> match_groups(cells, ["mother", "child", "mother"], barcodes=["c3", "c2"]).tolist()
+        >>> match_groups(("c1", "c2", "c3"), ["mother", "child", "mother"], barcodes=["c3", "c2"]).tolist()
         [1, 0]
     """
     if isinstance(groups, pd.Series):
         found = groups.set_axis(pd.Index(list(barcode_names(groups.index)), dtype=object))
         twice = tuple(found.index[found.index.duplicated()].unique())
         if twice:
-            raise DataError(f"expected one group a cell, but barcodes {quoted(twice)} occur several times", names=twice)
+            raise DataError(
+                f"expected one group a cell, but barcodes {quoted(twice)} occur several times; keep one row of each",
+                names=twice,
+            )
     else:
         values = np.asarray(groups, dtype=object)
-        if isinstance(groups, str) or values.shape != (cells.n_cells,):
+        if isinstance(groups, str) or values.shape != (len(given),):
             got = f"the name {groups!r}" if isinstance(groups, str) else f"shape {values.shape}"
             raise DataError(
-                f"expected one group for each of {cells.n_cells:,} cells, got {got}; give a Series indexed by barcode"
+                f"expected one group for each of {len(given):,} cells, got {got}; give a Series indexed by barcode"
             )
-        found = pd.Series(values, index=pd.Index(list(cells.barcodes), dtype=object))
+        found = pd.Series(values, index=pd.Index(list(given), dtype=object))
     found = found.reindex(list(barcodes))
     absent = [str(barcode) for barcode in found.index[found.isna()]]
     if absent:

@@ -333,7 +333,8 @@ def compare(
         groups: Donor, batch or whatever else cells of one kind share: a Series indexed by barcode, one entry a cell, or
             the name of an `obs` column. Cells of one group never stand on both sides of a split, nor among both those
             that train and those that tell when to stop.
-        workers: Runs side by side; None: one a core on the CPU, two for each other device. It changes no number.
+        workers: Runs side by side; None: one a core with the engine on numba, as far as memory allows, and two a device
+            with that on JAX. It changes no number.
         on_progress: Called after each epoch of each run.
 
     Returns:
@@ -379,7 +380,7 @@ def compare(
     }
     fits = _fit_pairs(trainers, splits, on_progress, workers)
     n_done = len(fits["full"])
-    notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, folds, options.task))
+    notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, splits, folds, options.task))
     if n_done < len(splits):
         notes = (*notes, f"Stopped by the user after {n_done:,} of {len(splits):,} splits: the others are not in it.")
     return Comparison(
@@ -506,10 +507,21 @@ def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str)
     return pd.DataFrame(rows)
 
 
-def _split_notes(matched: LabelledCells, folds: int, task: str) -> tuple[str, ...]:
-    if task == "binary" and strata_of(matched.labels.to_numpy(dtype=np.float64), folds) is None:
-        return (
+def _split_notes(matched: LabelledCells, splits: Sequence[Split], folds: int, task: str) -> tuple[str, ...]:
+    if task != "binary":
+        return ()
+    labels, notes = matched.labels.to_numpy(dtype=np.float64), []
+    if strata_of(labels, folds) is None:
+        notes.append(
             f"Folds are not stratified: a combination of labels is rarer than {folds} cells, so the share of a label "
-            "can differ between folds.",
+            "can differ between folds."
         )
-    return ()
+    parts = {"train": "train", "validation": "tell when to stop", "test": "are reported"}
+    for part, words in parts.items():
+        lacking = sum((np.ptp(labels[getattr(split, part)], axis=0) == 0).any() for split in splits)
+        if lacking:
+            notes.append(
+                f"In {lacking:,} of {len(splits):,} splits the cells that {words} are of one class only; metrics that "
+                "need both are left out there. Fewer folds, or groups that hold both classes, would help."
+            )
+    return tuple(notes)

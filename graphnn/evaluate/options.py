@@ -20,8 +20,9 @@ class TrainingOptions:
     Attributes:
         epochs: At most so many passes over the training cells.
         patience: Stop after so many epochs without a lower validation loss; the best epoch's weights are restored.
-        batch_size: At most so many cells a step. The training cells of an epoch are cut into batches of one size, so
-            that no small batch is left over; a few cells, as many as there are batches at most, sit out each epoch.
+        batch_size: At most so many cells a step. The training cells of an epoch are cut into batches of one size, the
+            same for all splits, so that no small batch is left over; a few cells, fewer than a batch has and mostly no
+            more than there are batches, sit out each epoch.
         learning_rate: Of Adam.
         validation_fraction: Part of the training cells that early stopping watches, in (0, 0.5].
         scaling: Of each input, fitted on the cells that train: "standard" (mean 0, standard deviation 1, cut at

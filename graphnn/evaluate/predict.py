@@ -1,8 +1,9 @@
 """`predict`: what a trained model says of new cells, by name of the column, batch by batch.
 
 Sparse cells stay sparse. Where numba is installed its loops go over what is not zero (`engine.on_numba`), and nothing
-is compiled for a model; else Keras predicts. Its batches have one size (the last is padded), so one compiled program
-serves them, and it is kept with the model: read a bundle once and predict many tables.
+is compiled for a model beyond these loops, once for a machine; else Keras predicts. Its batches have one size (the last
+is padded), so one compiled program serves them, and it is kept with the model: read a bundle once and predict many
+tables.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from graphnn.data.cells import Cells, as_cells, is_anndata
+from graphnn.data.cells import Cells, as_cells, barcode_names, is_anndata
 from graphnn.data.groups import match_groups
 from graphnn.data.labels import LabelledCells, labels_from_anndata, match_labels
 from graphnn.errors import DataError, MismatchError, quoted
@@ -50,7 +50,11 @@ def group_numbers(X: Any, groups: Any, barcodes: Sequence[str]) -> IntVector:
                 names=(groups,),
             )
         groups = X.obs[groups]
-    return match_groups(as_cells(X) if not isinstance(X, Cells) else X, groups, barcodes=barcodes)
+    if isinstance(X, Cells):
+        given = X.barcodes
+    else:
+        given = barcode_names(X.obs_names if is_anndata(X) else X.index)
+    return match_groups(given, groups, barcodes=barcodes)
 
 
 def input_columns(cells: Cells, inputs: tuple[str, ...], suffix: str) -> dict[str, str]:

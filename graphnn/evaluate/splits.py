@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +49,8 @@ def make_splits(
     """Repeated (stratified) k-fold splits with an inner validation part.
 
     Under "nested" the validation rows come out of the training part, so the reported fold chooses nothing. Under
-    "tutorial" the reported fold itself is watched, which is optimistic. With groups none of them stands in two of the
-    three parts; shares of classes and sizes of folds are then kept as far as the groups allow.
+    "tutorial" the reported fold itself is watched, which is optimistic. With groups none of them stands in two parts;
+    shares of classes and sizes of folds are then kept as far as the groups allow.
 
     Args:
         labels: Shape (n_cells, n_outputs).
@@ -86,12 +87,12 @@ def make_splits(
 
 def _outer(
     n_cells: int, strata: IntVector | None, groups: IntVector | None, *, folds: int, seed: int
-) -> Iterator[tuple[IntVector, IntVector]]:
+) -> Iterable[tuple[IntVector, IntVector]]:
     """Rows outside and inside each fold."""
     rows = np.zeros(n_cells)
     if groups is not None:
         cutter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-        return cutter.split(rows, np.zeros(n_cells, dtype=np.int64) if strata is None else strata, groups)
+        return _quietly(cutter.split(rows, np.zeros(n_cells, dtype=np.int64) if strata is None else strata, groups))
     kind = KFold if strata is None else StratifiedKFold
     return kind(n_splits=folds, shuffle=True, random_state=seed).split(rows, strata)
 
@@ -100,7 +101,7 @@ def _check_groups(groups: IntVector, folds: int, *, nested: bool) -> None:
     count, need = len(np.unique(groups)), max(folds, 3) if nested else folds
     if count < need:
         why = f"{folds} folds" if need == folds else "a fold, a part that tells when to stop, and one that trains"
-        do = "use fewer folds" if count >= 3 else "give no groups, or more of them"
+        do = "use fewer folds" if count >= (3 if nested else 2) else "give no groups, or more of them"
         raise DataError(f"expected at least {need} groups for {why}, got {count}; {do}")
 
 
@@ -118,15 +119,24 @@ def _inner_groups(
     parts = min(max(2, round(1 / fraction)), len(np.unique(own)))
     cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=state)
     classes = np.zeros(len(rest), dtype=np.int64) if strata is None else strata[rest]
-    if np.bincount(classes).max() < parts:  # scikit-learn asks for a class of so many
+    if np.bincount(classes).max() < parts:  # scikit-learn asks for one class of so many
         classes = np.zeros_like(classes)
-    train, validation = max(cutter.split(own, classes, own), key=lambda pair: _share_of_classes(classes, pair))
+    cuts = _quietly(cutter.split(own, classes, own))
+
+    def merit(cut: tuple[IntVector, IntVector]) -> tuple[int, float]:
+        """Classes that stand in both parts first, then how near the size is to what was asked for."""
+        shared = len(np.intersect1d(classes[cut[0]], classes[cut[1]]))
+        return shared, -abs(len(cut[1]) / len(rest) - fraction)
+
+    train, validation = max(cuts, key=merit)
     return rest[train], rest[validation]
 
 
-def _share_of_classes(classes: IntVector, pair: tuple[IntVector, IntVector]) -> int:
-    """In how many of the two parts how many classes stand: a cut that has all of them in both is best."""
-    return sum(len(np.unique(classes[part])) for part in pair)
+def _quietly(cuts: Iterable[tuple[IntVector, IntVector]]) -> list[tuple[IntVector, IntVector]]:
+    """All cuts, without scikit-learn's warning of classes rarer than folds: `compare` notes what lacks a class."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return list(cuts)
 
 
 def hold_out(labels: npt.NDArray[np.float64], *, seed: int, validation_fraction: float, stratify: bool) -> Split:

@@ -60,12 +60,19 @@ def corrected_resampled_t(
     mean = float(np.mean(differences))
     if count < 2:
         return PairedChange(mean, None, None, None)
-    spread = float(np.sqrt((1.0 / count + test_to_train) * np.var(differences, ddof=1)))
+    spread = _spread(differences, test_to_train)
     half = float(student_t.ppf(0.5 + confidence / 2, count - 1)) * spread
     if spread == 0.0:
         return PairedChange(0.0, 0.0, 0.0, 1.0) if mean == 0.0 else PairedChange(mean, None, None, None)
     p = float(2 * student_t.sf(abs(mean) / spread, count - 1))
     return PairedChange(mean, mean - half, mean + half, p)
+
+
+def _spread(differences: npt.NDArray[np.float64], test_to_train: float) -> float:
+    """Standard error of the mean with the correction; 0 exactly where all differences are the same."""
+    if np.ptp(differences) == 0:
+        return 0.0
+    return float(np.sqrt((1.0 / len(differences) + test_to_train) * np.var(differences, ddof=1)))
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,8 @@ class NotWorse:
     Attributes:
         change: Mean difference, turned so that more is better.
         bound: One-sided lower confidence bound of it; None where nothing is known of the spread.
-        p: Of the hypothesis that the change is a loss of the margin or more; None likewise.
+        p: Of the hypothesis that the change is a loss of the margin or more; None likewise, and where nothing changed
+            on any split.
         supported: Whether the bound lies above -margin.
     """
 
@@ -115,10 +123,10 @@ def not_worse(
     check_margin(margin)
     change = corrected_resampled_t(differences, test_to_train=test_to_train, confidence=confidence)
     count = len(differences)
-    spread = float(np.sqrt((1.0 / count + test_to_train) * np.var(differences, ddof=1))) if count > 1 else 0.0
+    spread = _spread(differences, test_to_train) if count > 1 else 0.0
     if spread == 0.0:
         known = count > 1 and change.mean == 0.0  # nothing changed on any split
-        return NotWorse(change.mean, 0.0 if known else None, 0.0 if known else None, known)
+        return NotWorse(change.mean, 0.0 if known else None, None, known)
     bound = change.mean - float(student_t.ppf(confidence, count - 1)) * spread
     p = float(student_t.sf((change.mean + margin) / spread, count - 1))
     return NotWorse(change.mean, bound, p, bound > -margin)

@@ -33,8 +33,8 @@ def rank_stability(importance: pd.DataFrame, *, top: int = 10) -> pd.DataFrame:
 
     Returns:
         One row a network and output: network, output, n_fits, n_nodes, kendall_w, p, top, jaccard (mean over pairs of
-        fits), jaccard_by_chance (of two random choices). With fewer than two fits or three vertices W and p are NaN,
-        with fewer than two fits the indices.
+        fits), jaccard_by_chance (of two random choices). With fewer than two fits or three vertices, or where all
+        scores tie, W and p are NaN; with fewer than two fits the indices.
 
     Raises:
         OptionError: `top` is no whole number of at least 1.
@@ -70,12 +70,12 @@ def rank_intervals(importance: pd.DataFrame, *, level: float = 0.9, top: int = 1
 
     Args:
         importance: As for `rank_stability`.
-        level: Share of the fits that the interval holds, in (0, 1).
+        level: Share of the fits that the interval holds at least, in (0, 1).
         top: As for `rank_stability`.
 
     Returns:
-        network, output, node, score (mean), rank (median; 1 is first), rank_low, rank_high (quantiles of the ranks,
-        taken outwards to whole ranks), in_top (share of the fits in which it is among the first `top`); by rank, then
+        network, output, node, score (mean), rank (median; 1 is first), rank_low, rank_high (quantiles of the ranks
+        that occur), in_top (share of the fits in which it is among the first `top`); by rank, then
         by score and name.
 
     Raises:
@@ -88,7 +88,8 @@ def rank_intervals(importance: pd.DataFrame, *, level: float = 0.9, top: int = 1
     frames = [pd.DataFrame(columns=[*KEYS, *names])]
     for (network, output), scores in _tables(importance):
         ranks = np.argsort(_orders(scores), axis=1, kind="stable") + 1
-        low, high = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low = np.quantile(ranks, (1 - level) / 2, axis=0, method="lower")
+        high = np.quantile(ranks, (1 + level) / 2, axis=0, method="higher")
         frame = pd.DataFrame(
             {
                 "network": network,
@@ -96,8 +97,8 @@ def rank_intervals(importance: pd.DataFrame, *, level: float = 0.9, top: int = 1
                 "node": scores.columns,
                 "score": scores.to_numpy().mean(axis=0),
                 "rank": np.median(ranks, axis=0),
-                "rank_low": np.floor(low).astype(np.int64),
-                "rank_high": np.ceil(high).astype(np.int64),
+                "rank_low": low.astype(np.int64),
+                "rank_high": high.astype(np.int64),
                 "in_top": (ranks <= top).mean(axis=0),
             }
         )

@@ -238,6 +238,10 @@ def _margin_sentence(row: Any, *, several: bool) -> str:
     """What was shown of the margin."""
     metric = metric_label(row["metric"]) + (f" of {row['output']}" if several else "")
     claim = f"Not worse than {number_text(row['margin'])} in {metric}"
+    if not math.isfinite(row["change"]):
+        return f"{claim}: nothing can be said, as it is not defined on any fold."
+    if math.isfinite(row["bound"]) and not math.isfinite(row["p"]):
+        return f"{claim}: supported, as it changed on no split."
     if not math.isfinite(row["bound"]):
         return f"{claim}: nothing can be said, as the splits say nothing of the uncertainty of the change."
     bound = f"one-sided {100 * CONFIDENCE:.0f} % bound {change_text(row['bound'])}"
@@ -254,7 +258,10 @@ def _stability_sentence(row: Any, *, several: bool) -> str:
     if row["n_fits"] < 2:
         return f"{whose}: one fit cannot say how stable its ranks are."
     if not math.isfinite(row["kendall_w"]):
-        return f"{whose}: too few nodes to say how stable their ranks are."
+        few = row["n_nodes"] < 3
+        return (
+            f"{whose}: {'too few nodes' if few else 'all scores tie, so nothing is there'} to say how stable ranks are."
+        )
     shared, chance = (f"{100 * row[name]:.0f} %" for name in ("jaccard", "jaccard_by_chance"))
     return (
         f"{whose}: over {row['n_fits']:,} fits the ranks of {row['n_nodes']:,} nodes have Kendall's W "

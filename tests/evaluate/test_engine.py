@@ -370,7 +370,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_an_error_in_words(monkeypatch, e
     monkeypatch.setattr(run._engine, "_run", full)
     with pytest.raises(BatchMemoryError, match="smaller batch_size") as caught:
         run.fit(split)
-    assert caught.value.batch_size == len(split.train) // run._batches.count
+    assert caught.value.batch_size == run._batches.size
 
 
 ON_DEVICES = """

@@ -115,15 +115,17 @@ def test_bound_p_and_verdict_say_the_same(differences, margin, confidence):
     if abs(found.p - (1 - confidence)) > 1e-9:
         assert found.supported == (found.p < 1 - confidence)
     wider = not_worse(values, margin=2 * margin, test_to_train=0.25, confidence=confidence)
-    assert wider.p <= found.p
+    assert wider.p <= found.p + 1e-12
     assert wider.supported or not found.supported
 
 
 def test_what_never_changes_is_not_worse_and_what_always_changes_alike_is_unknown():
     same = not_worse(np.zeros(5), margin=0.01, test_to_train=0.25)
-    assert (same.supported, same.bound) == (True, 0.0)
-    constant = not_worse(np.full(5, -0.005), margin=0.01, test_to_train=0.25)
-    assert (constant.supported, constant.bound, constant.p) == (False, None, None)
+    assert (same.supported, same.bound, same.p) == (True, 0.0, None)
+    for value, count in ((-0.005, 5), (-0.1, 3), (0.7, 7)):
+        constant = not_worse(np.full(count, value), margin=0.8, test_to_train=0.5)
+        assert (constant.supported, constant.bound, constant.p) == (False, None, None)
+        assert corrected_resampled_t(np.full(count, value), test_to_train=0.5).p is None
     assert not not_worse(np.array([0.1]), margin=0.01, test_to_train=0.25).supported
     with pytest.raises(DataError):
         not_worse(np.array([]), margin=0.01, test_to_train=0.25)

@@ -77,6 +77,10 @@ def test_laws(seed, n_fits, n_nodes, top, noise):
     assert (found["rank"] <= found["rank_high"]).all()
     assert found["in_top"].sum() == pytest.approx(min(top, n_nodes))
     assert found["rank"].is_monotonic_increasing
+    order = np.argsort(-frame.pivot(index=["seed", "fold"], columns="node", values="score").to_numpy(), axis=1)
+    ranks = pd.DataFrame(np.argsort(order, axis=1) + 1, columns=sorted(frame["node"].unique()))
+    for row in found.itertuples():
+        assert ranks[row.node].between(row.rank_low, row.rank_high).mean() >= 0.9
 
 
 def test_a_vertex_that_is_first_in_every_fit_is_known_to_be():

@@ -1,6 +1,6 @@
 """What the engine on numba can do, and why it cannot do the rest. Loads numba to see whether it is there.
 
-NumPy and Keras layers only, so that it can be asked where numba is not installed.
+It can be asked where numba is not installed.
 """
 
 from __future__ import annotations

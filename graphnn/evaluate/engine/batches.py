@@ -12,25 +12,26 @@ from graphnn.evaluate.splits import IntVector, Split
 
 @dataclass(frozen=True)
 class Batches:
-    """The cut of an epoch into steps, the same for all splits.
+    """The cut of epochs into steps of one size.
 
     Attributes:
-        count: Steps of an epoch.
         size: Cells of a step.
     """
 
-    count: int
     size: int
 
     @classmethod
     def fitting(cls, splits: Sequence[Split], *, largest: int) -> Batches:
-        """As few steps as `largest` cells a step allow in the split with the fewest training cells."""
+        """Steps of nearly `largest` cells, so that hardly a cell of the split with the fewest is left over."""
         smallest = min(len(split.train) for split in splits)
-        count = -(-smallest // largest)
-        return cls(count, smallest // count)
+        return cls(smallest // -(-smallest // largest))
+
+    def count(self, split: Split) -> int:
+        """Steps of an epoch. Splits of nearly one size have one number of steps; groups make others."""
+        return len(split.train) // self.size
 
     def of(self, split: Split, epochs: int) -> Iterator[IntVector]:
         """The rows of each epoch, shape (count, size); the same whenever it is asked for."""
-        draw = np.random.default_rng((split.seed, split.fold, 11))
+        draw, count = np.random.default_rng((split.seed, split.fold, 11)), self.count(split)
         for _ in range(epochs):
-            yield draw.permutation(split.train)[: self.count * self.size].reshape(self.count, self.size)
+            yield draw.permutation(split.train)[: count * self.size].reshape(count, self.size)

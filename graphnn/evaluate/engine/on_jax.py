@@ -93,6 +93,11 @@ class JaxEngine:
         self._compiled: set[Any] = set()
         self._lock = threading.Lock()
 
+    @property
+    def replicate_bytes(self) -> int:
+        """Replicates share the cells."""
+        return 0
+
     def begin(self, split: Split, scaler: Scaler, place: Place) -> _JaxRun:
         """A replicate before its first step."""
         return _JaxRun(self, split, scaler, place)

@@ -8,13 +8,14 @@ by side on as many cores as there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.special import expit, log_softmax, softmax
 
+from graphnn.compiler.backend import keras
 from graphnn.compiler.model import initial_state
 from graphnn.evaluate.engine import kernels
 from graphnn.evaluate.engine.batches import Batches
@@ -49,9 +50,14 @@ class NumbaEngine:
     ) -> None:
         self._model, self._options = model, options
         self._lowered = lower(model)
-        self._rows, self._y = table.rows, np.ascontiguousarray(table.y, dtype=np.float32)
-        self._most = most_chunks(self._lowered, self._rows)
+        self._stored, self._y = stored(table.rows), np.ascontiguousarray(table.y, dtype=np.float32)
+        self._most = most_chunks(self._lowered, self._stored)
         self._shapes = [variable.shape for variable in model.trainable_variables]
+
+    @property
+    def replicate_bytes(self) -> int:
+        """What a replicate holds of its own: mostly a scaled copy of the values."""
+        return 4 * (len(self._stored.value) + 4 * self._lowered.n_weights)
 
     def begin(self, split: Split, scaler: Scaler, place: Place) -> _NumbaRun:
         """A replicate before its first step."""
@@ -64,7 +70,7 @@ class _NumbaRun:
     def __init__(self, engine: NumbaEngine, split: Split, scaler: Scaler) -> None:
         self._engine, self._split = engine, split
         limit = np.full(len(scaler.offset), scaler.limit, dtype=np.float32)
-        self._cells = scaled(engine._rows, scaler.offset, scaler.factor, limit, engine._y)
+        self._cells = scaled(engine._stored, scaler.offset, scaler.factor, limit, engine._y)
         trainable, self._other = initial_state(engine._model, seed_of(split))
         self._memory = kernels.Memory(*(np.zeros(engine._lowered.n_weights, dtype=np.float32) for _ in range(4)))
         self._memory.weight[:] = packed(engine._lowered, trainable)
@@ -112,7 +118,9 @@ class NumbaForward:
 
     def __init__(self, model: Any) -> None:
         self._lowered = lower(model)
-        self._weight = packed(self._lowered, [np.asarray(variable.value) for variable in model.trainable_variables])
+        self._weight = packed(
+            self._lowered, [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+        )
 
     def __call__(
         self, rows: sp.csr_array, *, offset: FloatVector, factor: FloatVector, limit: FloatVector, zero: FloatVector
@@ -129,8 +137,9 @@ class NumbaForward:
         Returns:
             Shape (n_cells, n_outputs).
         """
-        cells = scaled(rows, offset, factor, limit, np.zeros((0, 0), dtype=np.float32), zero)
-        room = room_for(self._lowered, most_chunks(self._lowered, rows))
+        given = stored(rows)
+        cells = scaled(given, offset, factor, limit, np.zeros((0, 0), dtype=np.float32), zero)
+        room = room_for(self._lowered, most_chunks(self._lowered, given))
         found = values_of(self._lowered, cells, np.arange(rows.shape[0]), self._weight, room)
         return softmax(found, axis=1) if self._lowered.loss == kernels.CLASS else found
 
@@ -142,8 +151,23 @@ def values_of(lowered: Lowered, cells: kernels.Cells, rows: IntVector, weight: F
     return found
 
 
+class Stored(NamedTuple):
+    """Values that are not zero, shared by all replicates: first value of each cell, input and size of each value."""
+
+    first: npt.NDArray[np.int64]
+    column: npt.NDArray[np.uint32]
+    value: FloatVector
+    n_inputs: int
+
+
+def stored(rows: sp.csr_array) -> Stored:
+    """Cells in the types that the loops read; columns ascend in each row."""
+    value = np.require(rows.data, dtype=np.float32, requirements=("C", "W"))
+    return Stored(rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), value, rows.shape[1])
+
+
 def scaled(
-    rows: sp.csr_array,
+    given: Stored,
     offset: FloatVector,
     factor: FloatVector,
     limit: FloatVector,
@@ -154,10 +178,9 @@ def scaled(
     zero = np.clip(-offset * factor, -limit, limit) if zero is None else zero
     # copies: numba compiles anew for arrays that nobody may write to
     offset, factor, limit, zero = (np.array(part, dtype=np.float32) for part in (offset, factor, limit, zero))
-    first, column = rows.indptr.astype(np.int64), rows.indices.astype(np.uint32)
-    value = np.empty(len(column), dtype=np.float32)
-    kernels.scale(column, rows.data, offset, factor, limit, zero, value)
-    return kernels.Cells(first, column, value, zero, y)
+    value = np.empty(len(given.column), dtype=np.float32)
+    kernels.scale(given.column, given.value, offset, factor, limit, zero, value)
+    return kernels.Cells(given.first, given.column, value, zero, y)
 
 
 def packed(lowered: Lowered, trainable: Sequence[Any]) -> FloatVector:
@@ -175,11 +198,11 @@ def unpacked(lowered: Lowered, weight: FloatVector, shapes: Sequence[Any]) -> li
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def most_chunks(lowered: Lowered, rows: sp.csr_array) -> int:
+def most_chunks(lowered: Lowered, given: Stored) -> int:
     """Chunks beyond the first ones that `WIDTH` cells read, at most."""
-    more = np.bincount(lowered.wires.chunk_input, minlength=rows.shape[1]) - 1
-    of_cell = np.zeros(rows.shape[0], dtype=np.int64)
-    kernels.count(rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), more, of_cell)
+    more = np.bincount(lowered.wires.chunk_input, minlength=given.n_inputs) - 1
+    of_cell = np.zeros(len(given.first) - 1, dtype=np.int64)
+    kernels.count(given.first, given.column, more, of_cell)
     return int(kernels.WIDTH * of_cell.max(initial=0)) + 1  # an entry is written before it is known to be one
 
 

@@ -17,6 +17,8 @@ from graphnn.evaluate.engine.place import places
 from graphnn.evaluate.engine.trainer import Trainer
 from graphnn.evaluate.splits import Split
 
+REPLICATES_BYTES = 4 * 2**30  # what replicates side by side may hold beside what they share
+
 
 @dataclass(frozen=True)
 class Job:
@@ -50,8 +52,7 @@ def fit_all(
     if not jobs:
         return []
     where = places(len(jobs))
-    holds_lock = any(getattr(job.trainer, "engine", "jax") == "jax" for job in jobs)
-    count = min(workers or default_workers(len(where), threads=2 if holds_lock else cores()), len(jobs))
+    count = min(workers or default_workers(len(where), threads=_threads(jobs)), len(jobs))
     stop = threading.Event()
     running: dict[Future[Fit], int] = {}
     fits: list[Fit | None] = [None] * len(jobs)
@@ -78,6 +79,14 @@ def fit_all(
             if not any(fits):
                 raise
     return fits
+
+
+def _threads(jobs: Sequence[Job]) -> int:
+    """How many replicates a device takes: two on JAX; on numba one a core, as far as their copies fit in memory."""
+    if any(getattr(job.trainer, "engine", "jax") == "jax" for job in jobs):
+        return 2
+    largest = max(job.trainer.replicate_bytes for job in jobs)
+    return max(1, min(cores(), REPLICATES_BYTES // max(largest, 1)))
 
 
 def default_workers(n_places: int, *, threads: int = 2) -> int:

@@ -55,6 +55,10 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def replicate_bytes(self) -> int:
+        """What a replicate holds of its own while it trains, about; 0: hardly anything beside what all share."""
+
     def begin(self, split: Split, scaler: Scaler, place: Place) -> Run:
         """A replicate before its first step; weights, dropout and batches come from the split's seed and fold."""
 
@@ -73,6 +77,7 @@ class Trainer:
         model: As given.
 
     Raises:
+        DataError: The cells do not fit in memory.
         OptionError: Keras does not run on JAX, a batch would have more values than can be counted, or the engine that
             was asked for cannot train this model.
     """
@@ -85,7 +90,15 @@ class Trainer:
         self.model = model
         self._table, self._options, self._task = table, options, task
         self._batches = Batches.fitting(splits, largest=options.batch_size)
-        self._engine = _engine_for(model, table, splits, options, self._batches)
+        try:
+            self._engine = _engine_for(model, table, splits, options, self._batches)
+        except MemoryError as error:
+            raise _too_many_cells(table) from error
+
+    @property
+    def replicate_bytes(self) -> int:
+        """What a replicate holds of its own while it trains, about."""
+        return self._engine.replicate_bytes
 
     @property
     def engine(self) -> str:
@@ -119,9 +132,7 @@ class Trainer:
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            raise DataError(
-                f"expected {self._table.n_cells:,} cells to fit in memory, but they do not; train on fewer cells"
-            ) from error
+            raise _too_many_cells(self._table) from error
         try:
             return self._fit(run, split, scaler, on_epoch, stop)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
@@ -179,6 +190,13 @@ def _engine_for(
             do = "pip install 'graphnn[fast]'" if "installed" in reason else "use engine='auto' or 'jax'"
             raise OptionError("engine", "numba", f"auto or jax, because {reason}", do=do)
     return JaxEngine(model, table, splits, batches, options)
+
+
+def _too_many_cells(table: Table) -> DataError:
+    return DataError(
+        f"expected {table.n_cells:,} cells to fit in memory, but they do not; train fewer replicates side by side "
+        "(workers=1), or on fewer cells"
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
