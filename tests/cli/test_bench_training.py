@@ -64,9 +64,21 @@ def test_without_a_folder_the_table_goes_to_stdout_and_json_replaces_it(fakes):
 def test_rivals_take_part_where_their_python_is_named(fakes, monkeypatch):
     for variable in (bench_training.KPNN2, bench_training.CORNETO):
         monkeypatch.delenv(variable, raising=False)
-    assert [row["contestant"] for row in succeed(*TINY, "--json").data["rows"]] == ["ours", "dense", "masked"]
+    assert [row["contestant"] for row in succeed(*TINY, "--json").data["rows"]] == [
+        "ours",
+        "ours-jax",
+        "dense",
+        "masked",
+    ]
     named = succeed(*TINY, "--json", "--kpnn2-python", sys.executable).data["rows"]
-    assert [row["contestant"] for row in named] == ["ours", "dense", "masked", "kpnn2-packed", "kpnn2-masked"]
+    assert [row["contestant"] for row in named] == [
+        "ours",
+        "ours-jax",
+        "dense",
+        "masked",
+        "kpnn2-packed",
+        "kpnn2-masked",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,4 +136,4 @@ def test_an_interruption_keeps_what_was_measured(fakes, monkeypatch):
     assert result.code == 130
     data = read_json(fakes / "res" / "results.json")
     assert (data["finished"], [row["contestant"] for row in data["rows"]]) == (False, ["ours"])
-    assert "1 of 3 runs were measured and kept" in result.stderr
+    assert "1 of 4 runs were measured and kept" in result.stderr
