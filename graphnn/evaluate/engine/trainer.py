@@ -6,7 +6,7 @@ What stands here is the same for all engines: which cells make a step, who is wa
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -126,24 +126,39 @@ class Trainer:
             BatchMemoryError: A batch does not fit in memory.
             Stopped: `stop` was set.
         """
-        scaler = self._table.scaler(split, self._options.scaling)
+        run = self.begin(split, place=place)
         try:
-            run = self._engine.begin(split, scaler, place or Place((jax.devices()[0],)))
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise _too_many_cells(self._table) from error
-        try:
-            return self._fit(run, split, scaler, on_epoch, stop)
+            return self._fit(run, split, on_epoch, stop)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
             reason = (str(error) or "out of memory").splitlines()[0]
             raise BatchMemoryError(self._batches.size, reason) from error
 
-    def _fit(self, run: Run, split: Split, scaler: Scaler, on_epoch: Any, stop: threading.Event | None) -> Fit:
+    def begin(self, split: Split, *, place: Place | None = None) -> Run:
+        """A replicate before its first step, for who steps by himself; `fit` trains it to its end.
+
+        Raises:
+            DataError: The cells do not fit in memory.
+        """
+        try:
+            return self._engine.begin(split, self.scaler(split), place or Place((jax.devices()[0],)))
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise _too_many_cells(self._table) from error
+
+    def epochs(self, split: Split) -> Iterator[IntVector]:
+        """The cells of each step, epoch by epoch, shape (n_steps, batch)."""
+        return self._batches.of(split, self._options.epochs)
+
+    def scaler(self, split: Split) -> Scaler:
+        """The scaling of a split, fitted on the cells that train."""
+        return self._table.scaler(split, self._options.scaling)
+
+    def _fit(self, run: Run, split: Split, on_epoch: Any, stop: threading.Event | None) -> Fit:
         best, kept, losses = (np.inf, 0), run.keep(), []
-        for number, rows in enumerate(self._batches.of(split, self._options.epochs), start=1):
+        for number, rows in enumerate(self.epochs(split), start=1):
             run.train(rows)
             loss = run.watch()
             if not np.isfinite(loss):
@@ -160,6 +175,7 @@ class Trainer:
                 break
             if number < self._options.epochs and stop is not None and stop.is_set():
                 raise Stopped
+        scaler = self.scaler(split)
         return Fit(split, run.state(kept), scaler, run.test(kept), np.array(losses), best[1])
 
     def _metric(self, split: Split, prediction: FloatMatrix) -> float | None:
