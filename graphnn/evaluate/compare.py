@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -374,10 +374,14 @@ def compare(
     check_activations(options, *plans.values())
     x = matched.cells.select_as_is([columns[name] for name in full.inputs])
     table = Table(x, matched.labels.to_numpy(dtype=np.float32))
-    trainers = {
-        name: Trainer(compile_network(plan, fitting_options(options, plan)), table, splits, training, task=options.task)
-        for name, plan in plans.items()
-    }
+    models = {name: compile_network(plan, fitting_options(options, plan)) for name, plan in plans.items()}
+
+    def trainers_with(given: TrainingOptions) -> dict[str, Trainer]:
+        return {name: Trainer(model, table, splits, given, task=options.task) for name, model in models.items()}
+
+    trainers = trainers_with(training)
+    if len({trainer.engine for trainer in trainers.values()}) > 1:  # one that can train both, so that only they differ
+        trainers = trainers_with(replace(training, engine="jax"))
     fits = _fit_pairs(trainers, splits, on_progress, workers)
     n_done = len(fits["full"])
     notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, splits, folds, options.task))

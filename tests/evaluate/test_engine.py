@@ -17,7 +17,7 @@ from graphnn.evaluate.engine import Job, Stopped, fit_all
 from graphnn.evaluate.engine.feed import Feed
 from tests.compiler.drawn import dag_of, everything, run_python
 from tests.evaluate import small
-from tests.evaluate.small import bytes_of, cells, comparison, named_weights, networks, splits_of, trainer
+from tests.evaluate.small import TRAINING, bytes_of, cells, comparison, named_weights, networks, splits_of, trainer
 from tests.oracles.forward import forward
 
 FULL, COMPRESSED = networks()
@@ -299,6 +299,19 @@ def test_sparse_and_dense_batches_train_alike(monkeypatch):
     np.testing.assert_allclose(sparse.losses, dense.losses, rtol=1e-5)
     np.testing.assert_allclose(weights_of(sparse), weights_of(dense), atol=1e-4)
     np.testing.assert_allclose(sparse.prediction, dense.prediction, atol=1e-5)
+
+
+def test_both_networks_of_a_comparison_are_trained_by_one_engine():
+    """`g` stands in the full network only, and its activation is one that the loops do not know."""
+    pytest.importorskip("numba")
+    (only,) = set(FULL.hidden) - set(COMPRESSED.hidden)
+    x, y = cells()
+    plain, other = (
+        compare(FULL, COMPRESSED, x, y, folds=3, training=TRAINING, network=NetworkOptions(activations=activations))
+        for activations in ({}, {only: "gelu"})
+    )
+    assert plain.engines == {"full": "numba", "compressed": "numba"}
+    assert other.engines == {"full": "jax", "compressed": "jax"}
 
 
 class Interrupted:

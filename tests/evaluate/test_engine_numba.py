@@ -668,7 +668,7 @@ OBSTACLES: dict[str, dict[str, Any]] = {
     "input normalisation": {"input_normalization": True},
     "dropout": {"dropout": 0.1},
     "Dropout": {"input_dropout": 0.1},
-    "half precision": {"dtype": "mixed_bfloat16"},
+    "float32": {"dtype": "mixed_bfloat16"},
     "gelu": {"hidden_activation": "gelu"},
     "softplus": {"task": "regression", "output_activation": "softplus"},
     "mish": {"activations": {"k": "mish"}},

@@ -27,7 +27,7 @@ def missing_numba() -> str:
     """Why there is no numba, in words; empty where there is."""
     try:
         import_module("numba").njit  # noqa: B018 - a folder of that name is no numba
-    except ImportError as error:  # which numba also raises beside a NumPy that it does not know
+    except (ImportError, OSError) as error:  # beside a NumPy that it does not know; or its compiler does not load
         return f"numba is not installed or does not load ({error})"
     except AttributeError:
         return "numba is not installed or does not load"
@@ -57,7 +57,7 @@ def obstacle(model: Any) -> str:
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
         return "the model has input normalisation"
     if any(layer.compute_dtype != "float32" for layer in levels):
-        return "the model computes in half precision"
+        return "the model does not compute in float32"
     used = sorted({name for layer in levels for name in activations_of(layer)} - set(ABLE))
     return f"the model has the activation {used[0]}" if used else ""
 

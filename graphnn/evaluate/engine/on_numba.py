@@ -80,7 +80,7 @@ class _NumbaRun:
 
     def train(self, rows: IntVector) -> None:
         lowered = self._engine._lowered
-        rate = self._engine._options.learning_rate
+        rate = float(self._engine._options.learning_rate)
         batches = np.ascontiguousarray(rows, dtype=np.int64)
         kernels.train(
             lowered.wires, self._cells, batches, lowered.loss, self._memory, lowered.penalty, rate, self._n_steps,
