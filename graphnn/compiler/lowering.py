@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnn.compiler.backend import keras
+from graphnn.compiler.backend import keras, placed
 from graphnn.compiler.dropout import siblings
 from graphnn.compiler.layers import EdgeDense
 from graphnn.compiler.options import NetworkOptions
@@ -105,7 +105,7 @@ class Zeros(keras.initializers.Initializer):
     """Zeros out of NumPy: JAX compiles a program for every shape that it fills itself, some 20 ms apiece."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return keras.ops.convert_to_tensor(np.zeros(shape, dtype=dtype or "float32"))
+        return placed(np.zeros(shape, dtype=dtype or "float32"), dtype=dtype or "float32")
 
 
 def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> None:

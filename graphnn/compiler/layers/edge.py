@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnn.compiler.backend import keras
+from graphnn.compiler.backend import keras, placed
 from graphnn.compiler.dropout import adapted
 from graphnn.compiler.edge_sum import Drop, EdgeSum, rows_at
 from graphnn.compiler.initial import dropout_state, initial_kernel
@@ -257,10 +257,10 @@ class EdgeDense(keras.layers.Layer):
         }
 
     def _initial_kernel(self, shape: Any, dtype: Any = None) -> Any:
-        return ops.convert_to_tensor(self.initial_weights(self.seed)[0], dtype=dtype)
+        return placed(self.initial_weights(self.seed)[0], dtype=dtype)
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
-        return ops.convert_to_tensor(np.zeros(shape, dtype=np.float32), dtype=dtype)
+        return placed(np.zeros(shape, dtype=np.float32), dtype=dtype)
 
     def _penalty(self) -> Any:
         """What is added to the loss for the kernel."""
