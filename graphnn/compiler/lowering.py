@@ -5,11 +5,13 @@ May import `graphnn.errors` and the modules of this package.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from graphnn.compiler.backend import keras, placed
 from graphnn.compiler.dropout import siblings
@@ -128,6 +130,13 @@ def loss(options: NetworkOptions) -> keras.Loss:
     if options.task == "multiclass":
         return keras.losses.CategoricalCrossentropy(from_logits=logits)
     return keras.losses.BinaryCrossentropy(from_logits=logits)
+
+
+def probability(loss: Any) -> Callable[[Any], Any]:
+    """What makes probabilities of a model's result, by its loss: models may end in logits."""
+    if not getattr(loss, "from_logits", False):
+        return lambda found: found
+    return partial(softmax, axis=1) if type(loss).__name__.startswith("Categorical") else expit
 
 
 def _hidden(level: Any) -> tuple[str, ...]:

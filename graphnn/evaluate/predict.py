@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from scipy.special import expit, softmax
 
 from graphnn.compiler.bundle import Bundle, read_bundle
 from graphnn.compiler.features import Features, Preprocessing
+from graphnn.compiler.lowering import probability
 from graphnn.compiler.model import parts_of
 from graphnn.data.cells import Cells, as_cells
 from graphnn.errors import BatchMemoryError, DataError, MismatchError, OptionError, quoted
@@ -207,7 +206,7 @@ def _parts(cells: Cells, size: int) -> Iterator[Cells]:
 
 
 def _batches(bundle: Bundle, cells: Cells, reading: Reading, size: int) -> Iterator[pd.DataFrame]:
-    to_probability = _probability(bundle.model.loss)
+    to_probability = probability(bundle.model.loss)
     outputs = list(bundle.plan.outputs)
     forward = _forward(bundle, cells)
     for part in _parts(cells, size):
@@ -223,13 +222,6 @@ def _batches(bundle: Bundle, cells: Cells, reading: Reading, size: int) -> Itera
             raise
         index = pd.Index(list(part.barcodes), name="barcode", dtype=object)
         yield pd.DataFrame(to_probability(found), index=index, columns=outputs)
-
-
-def _probability(loss: Any) -> Callable[[FloatMatrix], FloatMatrix]:
-    """What makes probabilities of a model's result, by its loss: models may end in logits."""
-    if not getattr(loss, "from_logits", False):
-        return lambda found: found
-    return partial(softmax, axis=1) if type(loss).__name__.startswith("Categorical") else expit
 
 
 def _forward(bundle: Bundle, cells: Cells) -> Callable[..., FloatMatrix] | None:

@@ -230,8 +230,12 @@ def _sentence_of(row: Any, *, several: bool) -> str:
     interval = f"{100 * CONFIDENCE:.0f} % interval {change_text(row['ci_low'])} to {change_text(row['ci_high'])}"
     clear = row["ci_low"] > 0 or row["ci_high"] < 0
     verdict = "a difference beyond chance" if clear else "no difference beyond chance was detected"
-    p = p_text(row["p"])
-    return f"{change} ({interval}, corrected resampled t, p {p if p.startswith('<') else '= ' + p}); {verdict}."
+    return f"{change} ({interval}, corrected resampled t, {_p_words(row['p'])}); {verdict}."
+
+
+def _p_words(p: float) -> str:
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _margin_sentence(row: Any, *, several: bool) -> str:
@@ -244,12 +248,10 @@ def _margin_sentence(row: Any, *, several: bool) -> str:
         return f"{claim}: supported, as it changed on no split."
     if not math.isfinite(row["bound"]):
         return f"{claim}: nothing can be said, as the splits say nothing of the uncertainty of the change."
-    bound = f"one-sided {100 * CONFIDENCE:.0f} % bound {change_text(row['bound'])}"
-    p = p_text(row["p"])
-    p = p if p.startswith("<") else f"= {p}"
+    found = f"one-sided {100 * CONFIDENCE:.0f} % bound {change_text(row['bound'])}, {_p_words(row['p'])}"
     if row["supported"]:
-        return f"{claim}: supported ({bound}, p {p})."
-    return f"{claim}: not supported ({bound}, p {p}); these cells cannot rule a larger loss out."
+        return f"{claim}: supported ({found})."
+    return f"{claim}: not supported ({found}); these cells cannot rule a larger loss out."
 
 
 def _stability_sentence(row: Any, *, several: bool) -> str:

@@ -317,6 +317,8 @@ def test_both_networks_of_a_comparison_are_trained_by_one_engine():
 class Interrupted:
     """A trainer that is stopped by Ctrl-C in one of its runs; the runs after that wait until they are told to stop."""
 
+    engine = "jax"
+
     def __init__(self, at: int) -> None:
         self.at = at
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from graphnn.compiler.backend import keras
 from graphnn.compiler.layers import EdgeDense, InputDropout
 from graphnn.compiler.model import parts_of
@@ -42,10 +40,10 @@ def obstacle_in_training(model: Any, table: Table) -> str:
         return "the model has dropout"
     if any(not layer.trainable for layer in parts_of(model)[1]):
         return "a level of the model does not train"
-    stored = int(np.count_nonzero(table.x)) if isinstance(table.x, np.ndarray) else table.x.nnz
-    if stored > MOST_VALUES:
-        return f"the cells have more than {MOST_VALUES:,} values that are not zero"
-    return obstacle(model)
+    reason = obstacle(model)
+    if not reason and table.n_values > MOST_VALUES:
+        reason = f"the cells have more than {MOST_VALUES:,} values that are not zero"
+    return reason
 
 
 def obstacle(model: Any) -> str:

@@ -24,6 +24,11 @@ DENSE_FROM = 0.4  # share of values that are not zero: from here on dense rows a
 CHUNKS = (8, 16, 32, 64)  # values a chunk
 
 
+def stored_values(x: FloatMatrix | sp.csr_array) -> int:
+    """How many values are not zero; of sparse cells those that are stored."""
+    return int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else x.nnz
+
+
 class Feed:
     """Cells in the form that makes batches quickly; shared by all replicates and networks.
 
@@ -36,8 +41,7 @@ class Feed:
 
     def __init__(self, x: FloatMatrix | sp.csr_array) -> None:
         self.n_cells, self.n_inputs = x.shape
-        n_values = int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else x.nnz
-        self.is_sparse = n_values < DENSE_FROM * self.n_cells * self.n_inputs
+        self.is_sparse = stored_values(x) < DENSE_FROM * self.n_cells * self.n_inputs
         if self.is_sparse:
             self._cut(sp.csr_array(x))
         else:

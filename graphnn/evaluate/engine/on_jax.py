@@ -15,11 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit, softmax
 
 from graphnn.compiler.backend import keras
 from graphnn.compiler.edge_sum import JointSum
 from graphnn.compiler.layers import EdgeDense, InputDropout
+from graphnn.compiler.lowering import probability
 from graphnn.compiler.model import initial_state, output_places, parts_of, plan_of
 from graphnn.errors import OptionError
 from graphnn.evaluate.engine.batches import Batches
@@ -131,10 +131,7 @@ class JaxEngine:
     def _called(self, prediction: Any, count: int) -> FloatMatrix:
         """Predictions of so many cells, shape (count, n_outputs), as probabilities where the task has them."""
         found = np.asarray(prediction).reshape(-1, self._table.y.shape[1])[:count]
-        if not getattr(self._model.loss, "from_logits", False):
-            return found
-        is_class = isinstance(self._model.loss, keras.losses.CategoricalCrossentropy)
-        return softmax(found, axis=1) if is_class else expit(found)
+        return probability(self._model.loss)(found)
 
     # -- what is compiled --------------------------------------------------------------------------------------------
 

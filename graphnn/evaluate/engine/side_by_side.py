@@ -83,7 +83,7 @@ def fit_all(
 
 def _threads(jobs: Sequence[Job]) -> int:
     """How many replicates a device takes: two on JAX; on numba one a core, as far as their copies fit in memory."""
-    if any(getattr(job.trainer, "engine", "jax") == "jax" for job in jobs):
+    if any(job.trainer.engine == "jax" for job in jobs):
         return 2
     largest = max(job.trainer.replicate_bytes for job in jobs)
     return max(1, min(cores(), REPLICATES_BYTES // max(largest, 1)))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphnn.evaluate.engine.feed import Batch, Feed
+from graphnn.evaluate.engine.feed import Batch, Feed, stored_values
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.preprocess import Scaler, canonical, fit_scaler
 from graphnn.evaluate.splits import Split
@@ -40,6 +40,11 @@ class Table:
     def n_cells(self) -> int:
         """Number of cells."""
         return self.x.shape[0]
+
+    @cached_property
+    def n_values(self) -> int:
+        """How many values are not zero."""
+        return stored_values(self.x)
 
     @cached_property
     def feed(self) -> Feed:
