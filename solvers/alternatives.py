@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,10 @@ import numpy as np
 from solvers.clock import Clock
 from solvers.errors import InfeasibleProblem
 from solvers.interrupt import NothingFound
+from solvers.minima import Minima, minima_of, sharpened
 from solvers.options import Options
-from solvers.prefer import Preferred, check_whole_costs, lightest, remaining
-from solvers.problem import IntVector, Problem
+from solvers.prefer import Preferred, Weights, check_whole_costs, lightest, remaining
+from solvers.problem import BoolVector, IntVector, Problem
 from solvers.result import Solution, Termination
 from solvers.solve import solve
 
@@ -50,7 +52,9 @@ class Alternatives:
     unique: bool | None
 
 
-def best_networks(problem: Problem, count: int, options: Options | None = None) -> Alternatives:
+def best_networks(
+    problem: Problem, count: int, options: Options | None = None, *, within: float = math.inf
+) -> Alternatives:
     """The `count` cheapest networks, cheapest first; every feasible network counts, with idle detours too.
 
     Each is a cheapest network other than those before it (`Rules.excluded`), so the order is that of the costs. The
@@ -60,6 +64,7 @@ def best_networks(problem: Problem, count: int, options: Options | None = None) 
         problem: May exclude networks itself.
         count: At least 1.
         options: The time limit is for all networks together.
+        within: Networks that cost more than so much above the least are not wanted; the list is complete without them.
 
     Raises:
         InfeasibleProblem, UnknownBackend, SolverError: as `solve`, for the first network.
@@ -69,6 +74,8 @@ def best_networks(problem: Problem, count: int, options: Options | None = None) 
     found = [Alternative(solve(problem, options=options))]
     complete = False
     while len(found) < count and found[-1].solution.termination is Termination.OPTIMAL and not _over(found, clock):
+        if found[-1].solution.objective > _most(problem, found[0].solution, within):
+            break
         try:
             left_out = excluding(problem, [each.solution.edges for each in found])
             solution = solve(left_out, options=remaining(options, clock))
@@ -84,7 +91,10 @@ def best_networks(problem: Problem, count: int, options: Options | None = None) 
     unique = None
     if len(found) > 1 or complete:
         unique = _unique_by_cost(problem, found)
-    return Alternatives(tuple(found), complete, unique)
+    near = [each for each in found if each.solution.objective <= _most(problem, found[0].solution, within)]
+    if len(near) < len(found):
+        complete = found[-1].solution.bound > _most(problem, found[0].solution, within)
+    return Alternatives(tuple(near), complete, unique)
 
 
 def diverse_networks(problem: Problem, count: int, options: Options | None = None) -> Alternatives:
@@ -113,10 +123,15 @@ def diverse_networks(problem: Problem, count: int, options: Options | None = Non
     clock = Clock(options.time_limit_s)
     first = solve(problem, options=options)
     found, complete = [Alternative(first, 0.0, 0.0)], False
+    minima = None
+    if count > 1 and options.method != "milp" and first.termination is Termination.OPTIMAL:
+        minima = minima_of(problem, first, clock)
+        if minima is not None and count > 2:
+            minima = sharpened(minima, first.edges, options, clock)
     while len(found) < count and found[-1].solution.termination is Termination.OPTIMAL and not _over(found, clock):
         known = [each.solution.edges for each in found]
         try:
-            following = _farthest(problem, known, first, options, clock)
+            following = _farthest(problem, known, first, minima, options, clock)
         except InfeasibleProblem:
             complete = True
             break
@@ -131,6 +146,74 @@ def diverse_networks(problem: Problem, count: int, options: Options | None = Non
     return Alternatives(tuple(found), complete, unique)
 
 
+@dataclass(frozen=True, eq=False)
+class Necessary:
+    """Which vertices all cheapest networks share.
+
+    Attributes:
+        networks: Cheapest networks that were found (or the best one, where the least cost was not proved).
+        proved: Whether each vertex is proved to be in every cheapest network, shape (n_vertices,).
+        shared: Whether each vertex is in every network that is known, shape (n_vertices,).
+    """
+
+    networks: tuple[Solution, ...]
+    proved: BoolVector
+    shared: BoolVector
+
+
+def necessary_vertices(
+    problem: Problem, options: Options | None = None, *, known: Sequence[IntVector] = ()
+) -> Necessary:
+    """Vertices that are in every cheapest network.
+
+    Law. Let C be vertices that all cheapest networks at hand hold. Of all cheapest networks, one with as few vertices
+    of C as possible (weight 1 on each; see `solvers.prefer`) either lacks some, which then are not necessary, or holds
+    all of C: then every cheapest network does, and all of C is necessary. So there is one search more, at most, than
+    there are vertices that are not necessary; mostly two are enough.
+
+    Args:
+        problem: Whole costs.
+        options: The time limit is for all searches together.
+        known: Cheapest networks of the problem.
+
+    Raises:
+        ProblemError: Costs are no whole numbers.
+        InfeasibleProblem, UnknownBackend, SolverError: as `solve`.
+    """
+    options = options or Options()
+    check_whole_costs(problem)
+    clock = Clock(options.time_limit_s)
+    first = solve(problem, options=remaining(options, clock))
+    proved, shared = np.zeros(problem.n_vertices, dtype=bool), _ends(problem, first.edges)
+    for edges in known:
+        shared &= _ends(problem, edges)
+    if first.termination is not Termination.OPTIMAL:
+        return Necessary((first,), proved, shared)
+    minima = minima_of(problem, first, clock) if options.method != "milp" else None
+    if minima is not None:
+        proved |= minima.must
+    networks = [first]
+    nothing = np.zeros(problem.n_edges, dtype=np.int64)
+    while (shared & ~proved).any():
+        open_ = shared & ~proved
+        weights = Weights(nothing, open_.astype(np.int64))
+        found = lightest(problem, weights, first, known=known, minima=minima, options=options, clock=clock)
+        shared &= _ends(problem, found.solution.edges)
+        if found.bound == open_.sum():
+            proved |= open_
+        elif found.value == open_.sum():
+            break
+        else:
+            networks.append(found.solution)
+    return Necessary(tuple(networks), proved & shared, shared)
+
+
+def _ends(problem: Problem, edges: IntVector) -> BoolVector:
+    present = np.zeros(problem.n_vertices, dtype=bool)
+    present[problem.sources[edges]] = present[problem.targets[edges]] = True
+    return present
+
+
 def excluding(problem: Problem, networks: Sequence[IntVector]) -> Problem:
     """The problem without these networks."""
     more = tuple(tuple(edges.tolist()) for edges in networks)
@@ -138,23 +221,35 @@ def excluding(problem: Problem, networks: Sequence[IntVector]) -> Problem:
 
 
 def _farthest(
-    problem: Problem, known: Sequence[IntVector], first: Solution, options: Options, clock: Clock
+    problem: Problem,
+    known: Sequence[IntVector],
+    first: Solution,
+    minima: Minima | None,
+    options: Options,
+    clock: Clock,
 ) -> Preferred:
     """The lightest cheapest network other than the known ones.
 
     Raises:
         InfeasibleProblem: There is none.
     """
-    weights = np.zeros(problem.n_edges, dtype=np.int64)
+    held = np.zeros(problem.n_edges, dtype=np.int64)
     for edges in known:
-        weights[edges] += 1
-    found = lightest(problem, weights, first, known=known, options=options, clock=clock)
+        held[edges] += 1
+    weights = Weights(held, np.zeros(problem.n_vertices, dtype=np.int64))
+    found = lightest(problem, weights, first, known=known, minima=minima, options=options, clock=clock)
     if not found.is_proved or not _is_known(found.solution.edges, known):
         return found
     if len(known) == 1 and _every_part_costs(problem):
         raise InfeasibleProblem((), (), reason="of that cost: the cheapest network is the only one")
-    most = int(weights.sum())
+    most = int(held.sum())
     return lightest(excluding(problem, known), weights, first, most=most, options=options, clock=clock)
+
+
+def _most(problem: Problem, cheapest: Solution, within: float) -> float:
+    """What a network may cost that is wanted; see `FRACTIONS`."""
+    slack = 0.0 if problem.has_integer_costs else FRACTIONS * abs(cheapest.objective)
+    return cheapest.objective + within + slack
 
 
 def _every_part_costs(problem: Problem) -> bool:

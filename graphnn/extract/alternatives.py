@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Unpack
 
 from graphnn.errors import OptionError
@@ -27,6 +28,7 @@ def extract_alternatives(
     *,
     k: int,
     kind: str = "diverse",
+    within: float | None = None,
     method: str = "auto",
     solver: str = "auto",
     edge_cost: Sequence[float] | FloatVector | None = None,
@@ -48,6 +50,8 @@ def extract_alternatives(
         outputs: As `extract_dag`.
         k: How many networks, at least 1.
         kind: "diverse" or "best".
+        within: With "best": only networks that cost at most so much more than the least; with unit costs, a number of
+            edges. None: no limit. `complete` then says whether these are all of them.
         method: As `extract_dag`.
         solver: As `extract_dag`.
         edge_cost: As `extract_dag`; whole numbers for "diverse".
@@ -70,8 +74,12 @@ def extract_alternatives(
         >>> g = PriorGraph.from_sif_tuples([("x", 1, "a"), ("x", 1, "b"), ("a", 1, "y"), ("b", 1, "y")])
         >>> [dag.hidden for dag in extract_alternatives(g, ["x"], ["y"], k=3)]
         [('a',), ('b',)]
+        >>> g = PriorGraph.from_sif_tuples([("x", 1, "a"), ("x", 1, "y"), ("a", 1, "y")])
+        >>> [dag.graph.n_edges for dag in extract_alternatives(g, ["x"], ["y"], k=9, kind="best", within=1)]
+        [1, 2]
     """
     check_alternatives(k, kind)
+    most = _check_within(within, kind)
     check_extraction("min_edges", method=method, solver=solver, time_limit_s=time_limit_s, seed=seed)
     question = ask(
         graph,
@@ -87,8 +95,9 @@ def extract_alternatives(
     )
     if kind == "diverse":
         check_whole(question, "kind='diverse'")
-    search = diverse_networks if kind == "diverse" else best_networks
-    found = answered(question, lambda: search(question.problem, int(k), question.options))
+        found = answered(question, lambda: diverse_networks(question.problem, int(k), question.options))
+    else:
+        found = answered(question, lambda: best_networks(question.problem, int(k), question.options, within=most))
     check_answer(question, found.networks[0].solution)
     return _named(question, found, kind)
 
@@ -103,6 +112,16 @@ def check_alternatives(k: object, kind: object) -> None:
         raise OptionError("k", k, "a whole number of at least 1")
     if kind not in KINDS:
         raise OptionError("kind", kind, f"one of {', '.join(KINDS)}")
+
+
+def _check_within(within: Any, kind: str) -> float:
+    if within is None:
+        return math.inf
+    if kind != "best":
+        raise OptionError("within", within, "absent with kind='diverse'", do="all of those cost the least")
+    if isinstance(within, bool) or not isinstance(within, Real) or not float(within) >= 0:
+        raise OptionError("within", within, "a number of at least 0, or None for no limit")
+    return float(within)
 
 
 def _named(question: Question, found: Alternatives, kind: str) -> tuple[Dag, ...]:

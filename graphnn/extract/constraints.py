@@ -181,6 +181,27 @@ def constrain(
     return found
 
 
+def known_names(graph: PriorGraph, names: Sequence[str], option: str, *, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Those of the names that are in the network; others must have been dropped by pruning, or asked for as inputs.
+
+    Raises:
+        UnknownNodeError: A name is none of these.
+    """
+    return _Known(graph, wanted).names(names, option)
+
+
+def known_edges(
+    graph: PriorGraph, edges: Iterable[Edge], option: str, *, wanted: Sequence[str] = ()
+) -> tuple[Edge, ...]:
+    """As `known_names`, of (source, target) pairs, sorted.
+
+    Raises:
+        OptionError: A pair is no edge of the network.
+        UnknownNodeError: A name is not known.
+    """
+    return _Known(graph, wanted).edges(edges, option)
+
+
 class _Known:
     """The names that an option may use: of the network, dropped from it by pruning, or asked for as inputs."""
 

@@ -98,11 +98,16 @@ class Proof:
         words = ""
         stated = self.details.get("prefer")
         if stated is not None:
-            what = f"{stated['criterion']} {_number(stated['value'])}"
+            greatest = stated["criterion"] == "score"
+            of = f" of {stated['kind']}" if greatest else ""
+            what = f"{stated['criterion']} {_number(stated['value'])}{of}"
             if stated["proved"]:
-                words += f" Second criterion proved: no network of that cost has less than {what}."
+                side = "more" if greatest else "less"
+                words += f" Second criterion proved: no network of that cost has {side} than {what}"
+                words += f" (to {stated['resolution']:.2g})." if stated.get("resolution") else "."
             elif self.is_optimal:
-                words += f" Second criterion not proved: {what}, at least {_number(stated['bound'])}."
+                side = "at most" if greatest else "at least"
+                words += f" Second criterion not proved: {what}, {side} {_number(stated['bound'])}."
             else:
                 words += f" Second criterion not proved: {what}."
         stated = self.details.get("alternative", {})

@@ -15,7 +15,18 @@ from graphnn.errors import OptionError
 from graphnn.extract.constraints import ConstraintOptions, Edge
 from graphnn.extract.dag import Dag, Proof
 from graphnn.extract.encode import FloatVector, encode
-from graphnn.extract.question import Question, answered, ask, build, check_answer, find, origin, plain, preference
+from graphnn.extract.question import (
+    Preference,
+    Question,
+    answered,
+    ask,
+    build,
+    check_answer,
+    find,
+    origin,
+    plain,
+    preference,
+)
 from graphnn.extract.shortest import shortest_path_edges
 from graphnn.extract.verify import verify_dag
 from graphnn.graph.prior import PriorGraph
@@ -52,7 +63,7 @@ def extract_dag(
     disjoint_routes: bool = False,
     signs: bool = False,
     states: Mapping[str, int] | None = None,
-    prefer: str | Sequence[float] | FloatVector | None = None,
+    prefer: Preference | None = None,
 ) -> Dag:
     """Find an acyclic network in which every input reaches an output and every output is reached from an input.
 
@@ -89,8 +100,11 @@ def extract_dag(
         disjoint_routes: With `min_routes`: count paths to outputs that share no vertex but the input and outputs.
         signs: Every vertex gets one state, 1 or -1, that all edges with a sign agree with.
         states: With `signs`: states that are known.
-        prefer: Second criterion among all networks of least cost: "shallow" (the shortest longest path), or weights
-            >= 0 with at most 3 decimals, shape (n_edges,), of which the total is least. Weights need whole costs.
+        prefer: Second criterion among all networks of least cost: "shallow" (the shortest longest path); weights >= 0
+            with at most 3 decimals, shape (n_edges,), of which the total is least; or scores of which the total is
+            greatest: a mapping, or a Series, of vertex names, or of (source, target) pairs, to finite numbers. Vertices
+            and edges without a score have 0. Weights and scores need whole costs. Scores that do not lie on a grid of
+            2**20 steps are compared on it; `proof.details["prefer"]["resolution"]` says what the total may be off.
 
     Returns:
         The network; `proof.is_optimal` says whether it is proved to be minimal (or largest). Ctrl-C, once, ends the
@@ -98,7 +112,7 @@ def extract_dag(
 
     Raises:
         OptionError: An option has a value it cannot have, or two options contradict each other.
-        UnknownNodeError: An option names a vertex that is not in the network.
+        UnknownNodeError: An option names a vertex that is not in the network; one that pruning dropped is known.
         NoNetworkError: No input reaches an output, an output is reached from no input, or no network obeys the options.
         NoAnswerInTimeError: The time limit came before any network.
         SolverFailedError: An engine failed, or its answer did not pass the independent check.
@@ -111,6 +125,11 @@ def extract_dag(
         ([('a', 1, 'y'), ('x', 1, 'a')], 'optimal')
         >>> extract_dag(g, ["x"], ["y"], forced_nodes=["b"]).graph.to_sif_tuples()
         [('a', 1, 'y'), ('b', 1, 'a'), ('x', 1, 'b')]
+        >>> g = PriorGraph.from_sif_tuples([("x", 1, "a"), ("x", 1, "b"), ("a", 1, "y"), ("b", 1, "y")])
+        >>> extract_dag(g, ["x"], ["y"], prefer={"a": 0.25, "b": 1.5}).hidden
+        ('b',)
+        >>> extract_dag(g, ["x"], ["y"], prefer={("x", "b"): 0.5, ("a", "y"): 0.75}).hidden
+        ('a',)
 
     Reference:
         The acyclic-flow model is that of P. Rodriguez-Mier et al., "Unifying multi-sample network inference from

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from graphnn import __version__
 from graphnn.errors import NoAnswerInTimeError, OptionError, SolverFailedError
-from graphnn.extract.constraints import ConstraintOptions, Constraints, Roles, constrain
+from graphnn.extract.constraints import ConstraintOptions, Constraints, Edge, Roles, constrain
 from graphnn.extract.dag import Dag, Proof, check_cost
 from graphnn.extract.encode import FloatVector, encode, no_network, roles
+from graphnn.extract.scores import Scores, is_scores, read_scores
 from graphnn.extract.verify import verify_dag
 from graphnn.graph.prior import PriorGraph, as_names
 from solvers.errors import InfeasibleProblem, ProblemError, SolverError
 from solvers.interrupt import NothingFound
 from solvers.options import Options
-from solvers.prefer import Preferred, check_whole_costs, solve_preferring, solve_shallow, whole_weights
+from solvers.prefer import (
+    Preferred,
+    check_exact,
+    check_signs,
+    check_whole_costs,
+    solve_lightest,
+    solve_preferring,
+    solve_shallow,
+    whole_weights,
+)
 from solvers.problem import Problem
 from solvers.result import Progress, Solution, Termination
 from solvers.solve import solve
 
 T = TypeVar("T")
+Preference: TypeAlias = (
+    str | Sequence[float] | FloatVector | Mapping[str, float] | Mapping[Edge, float]
+)  # of `extract_dag`
 
 SHALLOW = "shallow"
 DIAGNOSIS_S = 10.0  # for finding out which inputs cannot be served together, where there is no network
@@ -109,7 +123,7 @@ def ask(
     return Question(graph, wanted, tuple(served), tuple(outputs), cost, found, options)
 
 
-def find(question: Question, prefer: str | Sequence[float] | FloatVector | None = None) -> Preferred:
+def find(question: Question, prefer: Preference | None = None) -> Preferred:
     """Solve, with a second criterion if there is one.
 
     Raises:
@@ -117,9 +131,12 @@ def find(question: Question, prefer: str | Sequence[float] | FloatVector | None 
         NoNetworkError, NoAnswerInTimeError, SolverFailedError: as `extract_dag`.
     """
     problem, options = question.problem, question.options
-    weights = check_preference(question, prefer)
-    if weights is not None:
-        found = answered(question, lambda: solve_preferring(problem, weights, options))
+    asked = check_preference(question, prefer)
+    if isinstance(asked, Scores):
+        whole = asked.weights(question.graph)
+        found = answered(question, lambda: solve_lightest(problem, whole, options))
+    elif asked is not None:
+        found = answered(question, lambda: solve_preferring(problem, asked, options))
     elif prefer is not None:
         found = answered(question, lambda: solve_shallow(problem, options))
     else:
@@ -128,17 +145,21 @@ def find(question: Question, prefer: str | Sequence[float] | FloatVector | None 
     return found
 
 
-def check_preference(question: Question, prefer: Any) -> FloatVector | None:
-    """The weights of `prefer`, if it has weights.
+def check_preference(question: Question, prefer: Any) -> FloatVector | Scores | None:
+    """The weights or the scores of `prefer`, if it has any.
 
     Raises:
-        OptionError: It is another word than "shallow", has weights that cannot be used, or costs are no whole numbers.
+        OptionError: It is another word than "shallow", has weights or scores that cannot be used, or costs are no whole
+            numbers.
+        UnknownNodeError: A score has a name that is not in the network.
     """
     if prefer is None:
         return None
+    if is_scores(prefer):
+        return _check_scores(question, scores_of(question, prefer))
     if isinstance(prefer, str):
         if prefer != SHALLOW:
-            raise OptionError("prefer", prefer, "'shallow' or an array with one weight an edge")
+            raise OptionError("prefer", prefer, "'shallow', an array with one weight an edge, or scores by name")
         if not question.constraints.shared_order:
             raise OptionError("prefer", prefer, "weights where samples have orders of their own")
         return None
@@ -150,6 +171,27 @@ def check_preference(question: Question, prefer: Any) -> FloatVector | None:
         raise OptionError("prefer", "other weights", f"weights >= 0, one a row of to_frame() ({text})") from error
     check_whole(question, "prefer")
     return weights
+
+
+def scores_of(question: Question, prefer: Any) -> Scores:
+    """Scores by name, checked, in the order of the network; raises like `read_scores`."""
+    problem = question.problem
+    everything = float(np.abs(problem.costs).sum() + np.abs(problem.vertex_costs).sum())
+    everything += sum(problem.rules.rewards.values())
+    return read_scores(question.graph, prefer, wanted=question.wanted, cost=everything)
+
+
+def _check_scores(question: Question, scores: Scores) -> Scores:
+    """Refuse scores that cannot be compared exactly, or not with the method and the rules."""
+    check_whole(question, "prefer")
+    problem, weights = question.problem, scores.weights(question.graph)
+    try:
+        check_signs(problem, weights, question.options)
+        check_exact(-weights.least, float(np.abs(problem.costs).sum()))
+    except ProblemError as error:
+        what = f"scores of {scores.kind}"
+        raise OptionError("prefer", what, f"such as go with the other options ({error})") from error
+    return scores
 
 
 def check_whole(question: Question, option: str) -> None:
@@ -275,8 +317,26 @@ def preference(question: Question, found: Preferred, prefer: Any) -> dict[str, A
     fact: dict[str, Any] = {"value": found.value, "bound": found.bound, "proved": found.is_proved}
     if isinstance(prefer, str):
         return {"prefer": {"criterion": "depth", **fact}}
-    weights = np.array(prefer, dtype=np.float64)[found.solution.edges]
-    return {"prefer": {"criterion": "weight", **fact, "weights": weights.tolist()}}
+    edges = found.solution.edges
+    if is_scores(prefer):
+        scores = scores_of(question, prefer)
+        return {"prefer": {"criterion": "score", **_scored(scores, scores.of(question.graph, edges), found)}}
+    weights = np.array(prefer, dtype=np.float64)[edges]
+    return {"prefer": {"criterion": "weight", **fact, "kind": "edges", "weights": weights.tolist()}}
+
+
+def _scored(scores: Scores, parts: FloatVector, found: Preferred) -> dict[str, Any]:
+    """A total of scores and what bounds it, from the grid back to the scores as they were given."""
+    value, resolution = math.fsum(parts.tolist()), scores.resolution(parts)
+    bound = value if found.is_proved and scores.exact else max(value, -found.bound * scores.step)
+    return {
+        "kind": scores.kind,
+        "value": value,
+        "bound": bound,
+        "proved": found.is_proved,
+        "resolution": resolution,
+        "scores": parts.tolist(),
+    }
 
 
 def plain(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from graphnn.extract.constraints import ConstraintOptions, Roles
 from graphnn.extract.dag import Dag, Proof
 from graphnn.extract.encode import FloatVector, roles
 from graphnn.extract.extract import check_extraction
-from graphnn.extract.question import Question, ask, build, find, origin, plain, preference
+from graphnn.extract.question import Preference, Question, ask, build, find, origin, plain, preference
 from graphnn.extract.verify import verify_dag
 from graphnn.graph.prior import PriorGraph, as_names
 from graphnn.graph.reach import reachable
@@ -83,7 +83,7 @@ def extract_samples(
     time_limit_s: float | None = None,
     seed: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
-    prefer: str | Sequence[float] | FloatVector | None = None,
+    prefer: Preference | None = None,
     **rules: Unpack[ConstraintOptions],
 ) -> SampleNetworks:
     """Find the cheapest set of edges that serves several samples at once: an edge that several use costs once.

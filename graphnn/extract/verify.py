@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ def verify_dag(graph: PriorGraph, dag: Dag) -> None:
     `stray edge`), `stray vertex` (every vertex is on an edge), `order` (topological, all vertices), `constraints` (what
     the proof says was asked can be read), what was asked (the further rules of `solvers.check`), `objective` (the
     proof's objective is what edges, vertices and lost rewards cost), `bound` (on the right side of the objective; met
-    if "optimal"), `second criterion` (weight or depth as stated, its bound not above it).
+    if "optimal"), `second criterion` (weight, score or depth as stated, its bound on the right
+    side of it).
 
     Args:
         graph: The prior knowledge network.
@@ -130,22 +133,35 @@ def _check_second_criterion(dag: Dag) -> None:
         return
     try:
         value, bound = float(stated["value"]), float(stated["bound"])
-        if stated["criterion"] == "depth":
-            found = float(max(longest_path_levels(dag.graph.n_nodes, dag.graph.sources, dag.graph.targets)))
-        else:
-            found = math.fsum(map(float, stated["weights"]))
-            if len(stated["weights"]) != dag.graph.n_edges:
-                raise ValueError("another number of weights than of edges")
-    except (TypeError, KeyError, ValueError) as error:
+        found = _second_criterion(dag, stated)
+        greatest, resolution = stated["criterion"] == "score", float(stated.get("resolution", 0.0))
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise VerificationError(
-            "second criterion", f"expected value, bound and weights, got others ({error})"
+            "second criterion", f"expected value, bound and weights or scores, got others ({error})"
         ) from error
-    if not math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-9) or not bound <= value + 1e-9 * max(1.0, abs(value)):
+    slack = 1e-9 * max(1.0, abs(value))
+    beyond = value - bound if greatest else bound - value  # > 0: on the wrong side
+    if not math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-9) or not beyond <= slack:
+        side = "below" if greatest else "above"
         raise VerificationError(
-            "second criterion", f"expected {found:g} and a bound not above it, got {value:g} and {bound:g}"
+            "second criterion", f"expected {found:g} and a bound not {side} it, got {value:g} and {bound:g}"
         )
-    if bool(stated.get("proved")) and (bound != value or dag.proof.termination != "optimal"):
+    met = abs(bound - value) <= resolution + (slack if greatest else 0.0)
+    if bool(stated.get("proved")) and not (met and resolution >= 0 and dag.proof.termination == "optimal"):
         raise VerificationError("second criterion", "expected a met bound beside the word proved, got none")
+
+
+def _second_criterion(dag: Dag, stated: Mapping[str, Any]) -> float:
+    """What the network has of it, from weights or scores as the proof states them."""
+    if stated["criterion"] == "depth":
+        return float(max(longest_path_levels(dag.graph.n_nodes, dag.graph.sources, dag.graph.targets)))
+    if stated["criterion"] not in ("weight", "score"):
+        raise ValueError(f"no criterion {stated['criterion']!r}")
+    parts = stated["scores" if stated["criterion"] == "score" else "weights"]
+    of_vertices = stated["criterion"] == "score" and stated["kind"] == "vertices"
+    if len(parts) != (dag.graph.n_nodes if of_vertices else dag.graph.n_edges):
+        raise ValueError("another number of them than of edges or vertices")
+    return math.fsum(map(float, parts))
 
 
 def _check_proof(dag: Dag, constraints: Constraints) -> None:

@@ -60,3 +60,26 @@ def cases(count: int, *, seed: int, max_rows: int = 16, most: int = 11, least: i
             Case(graph, inputs, outputs, {pair: full.signs[pair] for pair in kept.edges}, tuple(sorted(kept.nodes)))
         )
     return tuple(found)
+
+
+@lru_cache
+def choices(count: int, *, seed: int) -> tuple[Case, ...]:
+    """Cases with several hidden vertices that can stand for each other: inputs, a layer with ways in it, outputs."""
+    integer = seeded(seed)
+    found: list[Case] = []
+    while len(found) < count:
+        names = [f"v{(7 * place + seed) % 11}" for place in range(9)]  # the order of names is not that of the layers
+        inputs, hidden = names[: integer(2, 3)], names[3 : 3 + integer(3, 4)]
+        outputs = names[7 : 7 + (1, 1, 2)[integer(0, 2)]]
+        pairs = {(name, hidden[integer(0, len(hidden) - 1)]) for name in inputs for _ in range(2)}
+        pairs |= {(hidden[integer(0, len(hidden) - 1)], output) for output in outputs for _ in range(3)}
+        pairs |= {(name, hidden[integer(0, len(hidden) - 1)]) for name in hidden[: integer(0, 2)]}
+        triples = [(source, 1 - 2 * (len(found) % 2), target) for source, target in sorted(pairs) if source != target]
+        kept = pruned(simple(triples), inputs, outputs)
+        if not ({*inputs, *outputs} <= kept.nodes and len(kept.edges) <= 11):
+            continue
+        graph = gn.PriorGraph.from_sif_tuples(triples).prune(inputs, outputs)
+        signs = {pair: simple(triples).signs[pair] for pair in kept.edges}
+        roles = tuple(sorted(inputs)), tuple(sorted(outputs))
+        found.append(Case(graph, *roles, signs, tuple(sorted(kept.nodes))))
+    return tuple(found)

@@ -248,7 +248,7 @@ def test_what_a_limit_leaves_open_is_not_claimed(monkeypatch):
     found = solve_preferring(problem, [1, 1, 1, 1])
     assert (found.solution.termination, found.bound, found.is_proved) == (Termination.LIMIT, 0, False)
     monkeypatch.setattr(prefer, "solve", Stops(1))
-    found = solve_preferring(problem, [1, 1, 1, 1])
+    found = solve_preferring(problem, [1, 1, 1, 1], Options(method="milp"))
     assert found.solution.termination is Termination.OPTIMAL
     assert (found.value, found.bound, found.is_proved) == (2, 1, False)
     assert found.solution.details["interrupted"] is True
