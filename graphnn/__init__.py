@@ -21,6 +21,9 @@ _HOME = {
     "extract_samples": "graphnn.extract.samples",
     "SampleNetworks": "graphnn.extract.samples",
     "extract_alternatives": "graphnn.extract.alternatives",
+    "network_frequencies": "graphnn.extract.minima",
+    "NetworkFrequencies": "graphnn.extract.minima",
+    "necessary_vertices": "graphnn.extract.minima",
     "verify_dag": "graphnn.extract.verify",
     "Certificate": "graphnn.extract.certificate",
     "CheckedBound": "graphnn.extract.certificate",
@@ -40,11 +43,18 @@ _HOME = {
     "read_bundle": "graphnn.compiler.bundle",
     "Bundle": "graphnn.compiler.bundle",
     "TrainingOptions": "graphnn.evaluate.options",
-    "Comparison": "graphnn.evaluate.compare",
+    "Comparison": "graphnn.evaluate.comparison",
     "compare": "graphnn.evaluate.compare",
+    "pareto": "graphnn.evaluate.pareto",
+    "Sweep": "graphnn.evaluate.pareto",
+    "node_importance": "graphnn.explain.importance",
+    "ImportanceOptions": "graphnn.explain.options",
+    "input_attributions": "graphnn.explain.attributions",
     "train": "graphnn.evaluate.train",
     "Trained": "graphnn.evaluate.train",
     "predict": "graphnn.evaluate.predict",
+    "KPNNClassifier": "graphnn.evaluate.estimators",
+    "KPNNRegressor": "graphnn.evaluate.estimators",
     "Cells": "graphnn.data.cells",
     "read_cells": "graphnn.data.read",
     "read_labels": "graphnn.data.labels",
@@ -52,6 +62,8 @@ _HOME = {
     "SimulationOptions": "graphnn.data.simulate",
     "GraphnnError": "graphnn.errors",
 }
+
+_MODULES = ("tl",)  # whole modules, loaded likewise
 
 __all__ = [
     "Bundle",
@@ -61,12 +73,17 @@ __all__ = [
     "Comparison",
     "Dag",
     "GraphnnError",
+    "ImportanceOptions",
+    "KPNNClassifier",
+    "KPNNRegressor",
     "LayerPlan",
+    "NetworkFrequencies",
     "NetworkOptions",
     "PriorGraph",
     "Proof",
     "SampleNetworks",
     "SimulationOptions",
+    "Sweep",
     "Trained",
     "TrainingOptions",
     "__version__",
@@ -79,7 +96,12 @@ __all__ = [
     "extract_alternatives",
     "extract_dag",
     "extract_samples",
+    "input_attributions",
     "load_bundle",
+    "necessary_vertices",
+    "network_frequencies",
+    "node_importance",
+    "pareto",
     "plan_layers",
     "plan_of",
     "predict",
@@ -91,6 +113,7 @@ __all__ = [
     "save_bundle",
     "sign_violations",
     "simulate_cells",
+    "tl",
     "train",
     "verify_certificate",
     "verify_dag",
@@ -99,6 +122,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"graphnn.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'graphnn' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
@@ -111,6 +136,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from graphnn import tl
     from graphnn.compiler.bundle import Bundle, load_bundle, read_bundle, save_bundle
     from graphnn.compiler.model import align, bias_frame, compile_network, plan_of, sign_violations, weights_frame
     from graphnn.compiler.options import NetworkOptions
@@ -120,14 +146,21 @@ if TYPE_CHECKING:
     from graphnn.data.read import read_cells
     from graphnn.data.simulate import SimulationOptions, simulate_cells
     from graphnn.errors import GraphnnError
-    from graphnn.evaluate.compare import Comparison, compare
+    from graphnn.evaluate.compare import compare
+    from graphnn.evaluate.comparison import Comparison
+    from graphnn.evaluate.estimators import KPNNClassifier, KPNNRegressor
     from graphnn.evaluate.options import TrainingOptions
+    from graphnn.evaluate.pareto import Sweep, pareto
     from graphnn.evaluate.predict import predict
     from graphnn.evaluate.train import Trained, train
+    from graphnn.explain.attributions import input_attributions
+    from graphnn.explain.importance import node_importance
+    from graphnn.explain.options import ImportanceOptions
     from graphnn.extract.alternatives import extract_alternatives
     from graphnn.extract.certificate import Certificate, CheckedBound, certify_dag, verify_certificate
     from graphnn.extract.dag import Dag, Proof
     from graphnn.extract.extract import extract_dag
+    from graphnn.extract.minima import NetworkFrequencies, necessary_vertices, network_frequencies
     from graphnn.extract.samples import SampleNetworks, extract_samples
     from graphnn.extract.verify import verify_dag
     from graphnn.graph.check import check

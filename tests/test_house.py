@@ -14,10 +14,10 @@ import pytest
 import graphnn as gn
 
 ROOT = Path(__file__).resolve().parent.parent
-LEFT_TO_RIGHT = ("errors", "graph", "extract", "compiler", "evaluate", "explain", "report", "cli")
+LEFT_TO_RIGHT = ("errors", "graph", "extract", "compiler", "evaluate", "explain", "report", "tl", "cli")
 SIDE_ROOMS = {"data": {"errors", "graph"}, "infer": {"errors", "graph"}}
-GUESTS = {"data": {"evaluate", "explain", "report", "cli"}, "infer": {"cli"}}  # who may use a side room
-CONVENIENCE = {("evaluate/compare.py", "explain"), ("evaluate/compare.py", "report")}  # inside functions only
+GUESTS = {"data": {"evaluate", "explain", "report", "tl", "cli"}, "infer": {"cli"}}  # who may use a side room
+CONVENIENCE = {("evaluate/comparison.py", "explain"), ("evaluate/comparison.py", "report")}  # inside functions only
 ENGINES = {"highspy", "pyscipopt", "cvxpy"}
 KERAS = {"keras", "jax", "tensorflow", "torch"}
 KERAS_FREE = {"errors", "graph", "extract", "data", "infer"}

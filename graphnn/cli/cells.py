@@ -26,6 +26,7 @@ Groups = Annotated[
     str | None,
     typer.Option(help="Donors or batches, which no split divides: table `barcode,group`, or column of obs of .h5ad."),
 ]
+ClassWeight = Annotated[str | None, typer.Option(help="balanced: every class counts as much as any other in the loss.")]
 Normalize = Annotated[str, typer.Option(help="auto (log-normalise whole numbers), log or none.")]
 
 
@@ -40,14 +41,18 @@ def check_label_source(labels: Path | None, label: str | None) -> None:
 
 
 def read_cells_and_labels(
-    path: Path, labels: Path | None, label: str | None, outputs: Sequence[str], **how: str | None
-) -> tuple[Cells, pd.DataFrame]:
-    """Cells of a file, and their labels from a table or a column of obs; `how` goes to `read_cells`."""
-    from graphnn.data.labels import labels_from_anndata, read_labels
+    path: Path, labels: Path | None, label: str | None, outputs: Sequence[str], *, task: str, **how: str | None
+) -> tuple[Cells, pd.DataFrame | pd.Series]:
+    """Cells of a file, and their labels from a table or a column of obs; `how` goes to `read_cells`.
+
+    For "multiclass" one column holds names of classes, several hold 0 and 1.
+    """
+    from graphnn.data.labels import labels_from_anndata, read_classes, read_labels
     from graphnn.data.read import read_cells
 
     if labels is not None:
-        return read_cells(path, **how), read_labels(labels)  # type: ignore[arg-type]
+        read = read_classes if task == "multiclass" else read_labels
+        return read_cells(path, **how), read(labels)  # type: ignore[arg-type]
     if path.suffix != ".h5ad":
         raise OptionError("--label", label, "given with a .h5ad file only", do="use --labels FILE")
     import anndata
@@ -55,6 +60,9 @@ def read_cells_and_labels(
     table = read_cells(path, **how)  # type: ignore[arg-type]
     adata = anndata.read_h5ad(path, backed="r")
     try:
+        if task == "multiclass" and label in adata.obs.columns:
+            classes = adata.obs[label]
+            return table, classes[classes.notna()].astype(str)
         return table, labels_from_anndata(adata, label or "", outputs=outputs)
     finally:
         adata.file.close()

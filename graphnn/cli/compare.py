@@ -11,6 +11,7 @@ import typer
 from graphnn.cli.cells import (
     CellsFile,
     CellsLayer,
+    ClassWeight,
     Genome,
     Groups,
     Label,
@@ -64,6 +65,7 @@ from graphnn.cli.common import (
     verb,
 )
 from graphnn.cli.extract import check_time_limit
+from graphnn.evaluate.options import CONTROLS
 
 
 @verb
@@ -94,6 +96,12 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Repeats with other splits and weights.")] = 1,
     protocol: Annotated[str, typer.Option(help="nested, or tutorial (optimistic).")] = "nested",
     margin: Annotated[float, typer.Option(help="Largest loss that would not matter, in each metric.")] = 0.01,
+    controls: Annotated[
+        str | None,
+        typer.Option(help=f"Also trained, by name, separated by commas: {', '.join(CONTROLS)}; or all."),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Random networks, shuffles or minima of each drawn control.")] = 19,
+    class_weight: ClassWeight = None,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = 200,
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Cells a step, at most.")] = 64,
@@ -125,7 +133,7 @@ def compare(
 ) -> None:
     """Compare the full with the compressed network on cells, in cross-validation, and write a report."""
     from graphnn.compiler.options import NetworkOptions
-    from graphnn.evaluate.options import TrainingOptions, check_margin, check_protocol
+    from graphnn.evaluate.options import TrainingOptions, check_controls, check_margin, check_protocol, check_whole
     from graphnn.extract.extract import check_extraction
 
     check_time_limit(time_limit)
@@ -134,6 +142,8 @@ def compare(
     for chosen in (objective, full_objective):
         check_extraction(chosen, method="auto" if chosen == "max_edges" else method, solver=solver, seed=seed)
     check_label_source(labels, label)
+    check_whole("draws", draws, least=1)
+    wanted = check_controls(_controls_of(controls))
     training = TrainingOptions(
         epochs=epochs,
         patience=patience,
@@ -141,6 +151,7 @@ def compare(
         learning_rate=learning_rate,
         scaling=scaling,
         engine=engine,
+        class_weight=class_weight,
     )
     options = NetworkOptions(
         task=task,
@@ -185,11 +196,13 @@ def compare(
         seed=seed,
         protocol=protocol,
         groups=read_groups_of(cells, groups),
+        controls=wanted,
+        draws=draws,
         training=training,
         network=options,
     )
     table, truth = read_cells_and_labels(
-        cells, labels, label, job.outputs, layer=layer, genome=genome, duplicates=duplicates
+        cells, labels, label, job.outputs, task=task, layer=layer, genome=genome, duplicates=duplicates
     )
     screen.print(f"Read {cells.name}: {table.n_cells:,} cells, {table.n_genes:,} genes.")
     table, note = normalized(table, normalize, screen)
@@ -213,6 +226,12 @@ def compare(
         dag.proof.termination == "limit" and dag.proof.objective_name == "min_edges" for dag in networks.values()
     ):
         raise typer.Exit(LIMIT)
+
+
+def _controls_of(text: str | None) -> list[str]:
+    """Names that are separated by commas; "all" stands for every one."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    return list(CONTROLS) if names == ["all"] else names
 
 
 def _command(context: typer.Context) -> str:

@@ -14,10 +14,10 @@ from rich.table import Table
 from graphnn.cli.progress import solver_line, training_bar
 from graphnn.compiler.options import NetworkOptions
 from graphnn.data.cells import Cells
-from graphnn.data.labels import check_binary, match_labels
 from graphnn.errors import DataError, OptionError, quoted
 from graphnn.evaluate.compare import Comparison, compare
-from graphnn.evaluate.options import TrainingOptions
+from graphnn.evaluate.options import TrainingOptions, check_task
+from graphnn.evaluate.prepare import labelled_cells
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
 from graphnn.graph.files import check_output, write_together
@@ -47,6 +47,8 @@ class Job:
         seed: As `compare`.
         protocol: As `compare`.
         groups: As `compare`.
+        controls: As `compare`.
+        draws: As `compare`.
         training: As `compare`.
         network: As `compare`.
     """
@@ -64,6 +66,8 @@ class Job:
     seed: int = 0
     protocol: str = "nested"
     groups: Any = None
+    controls: Sequence[str] = ()
+    draws: int = 19
     training: TrainingOptions = field(default_factory=TrainingOptions)
     network: NetworkOptions = field(default_factory=NetworkOptions)
 
@@ -121,9 +125,8 @@ def run_job(
     graph: PriorGraph, cells: Cells, labels: Any, job: Job, screen: Console
 ) -> tuple[Comparison, Mapping[str, Dag], tuple[str, ...]]:
     """Prune, extract both networks, train and test them; gives both and the inputs without a column."""
-    matched = match_labels(cells, labels, outputs=job.outputs)  # labels that cannot be used are found before the work
-    if job.network.task == "binary":
-        check_binary(matched.labels)
+    check_task(job.network.task, n_outputs=len(job.outputs), training=job.training)
+    labelled_cells(cells, labels, job.outputs, None, task=job.network.task)  # what cannot be used is found before
     inputs, unmeasured = measured(graph, cells, job, screen)
     pruned = graph.prune(inputs, job.outputs)
     screen.print(
@@ -161,6 +164,9 @@ def run_job(
             network=job.network,
             input_suffix=job.suffix,
             groups=job.groups,
+            controls=job.controls,
+            draws=job.draws,
+            prior=pruned,
             on_progress=progress,
         )
     return comparison, networks, unmeasured

@@ -14,6 +14,7 @@ from rich.text import Text
 from graphnn.cli.cells import (
     CellsFile,
     CellsLayer,
+    ClassWeight,
     Genome,
     Label,
     Labels,
@@ -74,6 +75,7 @@ def train(
     duplicates: Annotated[str, typer.Option(help="Genes given twice: max, sum, first or raise.")] = "max",
     normalize: Normalize = "auto",
     task: Task = "binary",
+    class_weight: ClassWeight = None,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = 200,
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Cells a step, at most.")] = 64,
@@ -114,6 +116,7 @@ def train(
         validation_fraction=validation_fraction,
         scaling=scaling,
         engine=engine,
+        class_weight=class_weight,
     )
     options = NetworkOptions(
         task=task,
@@ -144,7 +147,7 @@ def train(
 
     screen = console(quiet=quiet)
     table, truth = read_cells_and_labels(
-        cells, labels, label, dag.outputs, layer=layer, genome=genome, duplicates=duplicates
+        cells, labels, label, dag.outputs, task=task, layer=layer, genome=genome, duplicates=duplicates
     )
     screen.print(f"Read {cells.name}: {table.n_cells:,} cells, {table.n_genes:,} genes.")
     table, note = normalized(table, normalize, screen)

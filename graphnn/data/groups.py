@@ -18,11 +18,12 @@ from graphnn.errors import DataError, FormatError, MissingFileError, quoted
 from graphnn.graph.files import read_rows
 
 
-def read_groups(path: str | Path) -> pd.Series:
+def read_groups(path: str | Path, *, kind: str = "group") -> pd.Series:
     """Read a table of groups: barcodes in the first column, groups in the second.
 
     Args:
         path: CSV or TSV file (the delimiter is read off the header; ".gz" is gzip).
+        kind: What the groups are, for messages.
 
     Returns:
         Text, indexed by barcode, in the order of the file; its name is that of the second column.
@@ -33,15 +34,15 @@ def read_groups(path: str | Path) -> pd.Series:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingFileError(path, what="a table of groups")
-    rows = read_rows(path, what="a table of groups")
+        raise MissingFileError(path, what=f"a table of {kind}s")
+    rows = read_rows(path, what=f"a table of {kind}s")
     _, header = next(rows)
     if len(header) != 2:
-        raise FormatError(f"expected the columns barcode and group, got {quoted(header)}; leave two", path=path)
+        raise FormatError(f"expected the columns barcode and {kind}, got {quoted(header)}; leave two", path=path)
     found: dict[str, list[str]] = {"barcode": [], "group": []}
     for line, (barcode, group) in rows:
         if not barcode or not group:
-            raise FormatError("expected a barcode and its group, got an empty entry; fill it", path=path, line=line)
+            raise FormatError(f"expected a barcode and its {kind}, got an empty entry; fill it", path=path, line=line)
         found["barcode"].append(barcode)
         found["group"].append(group)
     return pd.Series(found["group"], index=pd.Index(found["barcode"], name="barcode", dtype=object), name=header[1])

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from graphnn.data.cells import Cells, barcode_names, is_anndata
-from graphnn.errors import DataError, FormatError, MissingFileError, OptionError, quoted
+from graphnn.data.groups import read_groups
+from graphnn.errors import DataError, FormatError, MissingFileError, OptionError, did_you_mean, quoted
 from graphnn.graph.files import read_rows
 
 if TYPE_CHECKING:
@@ -75,6 +76,29 @@ def read_labels(path: str | Path, *, outputs: Sequence[str] | None = None) -> pd
     frame = pd.DataFrame(values, index=pd.Index(index, name="barcode", dtype=object), columns=columns, dtype=np.float64)
     _check_barcodes(tuple(index))
     return frame if outputs is None else _for_outputs(frame, _check_outputs(outputs))
+
+
+def read_classes(path: str | Path) -> pd.DataFrame | pd.Series:
+    """Read classes of cells: one column of names, or one column of 0 and 1 for each class.
+
+    Args:
+        path: As for `read_labels`.
+
+    Returns:
+        Names, indexed by barcode; or what `read_labels` gives.
+
+    Raises:
+        MissingFileError, FormatError, DataError: As `read_labels`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(path, what="a table of labels")
+    _, header = next(read_rows(path, what="a table of labels"))
+    if len(header) != 2:
+        return read_labels(path)
+    found = read_groups(path, kind="label")
+    _check_barcodes(tuple(found.index))
+    return found
 
 
 def labels_from_anndata(adata: AnnData, column: str | Sequence[str], *, outputs: Sequence[str]) -> pd.DataFrame:
@@ -180,6 +204,70 @@ def check_binary(labels: pd.DataFrame) -> None:
                 f"{len(numbers):,} cells; add cells of the other class",
                 names=(str(output),),
             )
+
+
+def check_classes(labels: pd.DataFrame) -> None:
+    """Raise unless each cell is of exactly one class and each class has at least two cells.
+
+    Args:
+        labels: One column for each class, 1 for its cells and 0 for the others; see `one_hot`.
+
+    Raises:
+        DataError: A value is neither 0 nor 1, a cell is of no class or of several, or a class has fewer than two cells.
+    """
+    numbers = _check_finite(_as_numbers(labels))
+    values = numbers.to_numpy()
+    if not np.isin(values, (0.0, 1.0)).all():
+        raise DataError("expected labels 0 and 1 for classes, got other values; give a Series of class names")
+    odd = values.sum(axis=1) != 1
+    if odd.any():
+        names = [str(name) for name in numbers.index[odd]]
+        raise DataError(
+            f"expected each cell to be of exactly one class, but {len(names):,} cells are of none or of several "
+            f"({quoted(names)}); for questions with answers of their own use task='binary'",
+            names=names,
+        )
+    few = [str(name) for name, count in numbers.sum().items() if count < 2]
+    if few:
+        raise DataError(
+            f"expected at least two cells of each class, but {quoted(few)} have fewer; leave these classes out, or "
+            "gather more of their cells",
+            names=few,
+        )
+
+
+def one_hot(classes: pd.Series, *, outputs: Sequence[str]) -> pd.DataFrame:
+    """Class names as one column of 0 and 1 for each output.
+
+    Args:
+        classes: Name of each cell's class, indexed by barcode; each the name of an output.
+        outputs: Predicted vertices, one a class.
+
+    Raises:
+        DataError: A cell has no class, or one that is no output; `names` lists barcodes or classes.
+
+    Example:
+        >>> one_hot(pd.Series(["B", "T"], index=["c1", "c2"]), outputs=["T", "B"]).loc["c2"].to_dict()
+        {'T': 1.0, 'B': 0.0}
+    """
+    wanted = _check_outputs(outputs)
+    empty = classes.isna()
+    if empty.any():
+        names = [str(name) for name in classes.index[empty]]
+        raise DataError(
+            f"expected a class for every cell, got none for {len(names):,} ({quoted(names)}); leave these cells out of "
+            "the labels",
+            names=names,
+        )
+    found = classes.astype(str)
+    unknown = sorted({*found} - {*wanted})
+    if unknown:
+        raise DataError(
+            f"expected classes that are outputs of the network, but {quoted(unknown)} are none (outputs: "
+            f"{quoted(wanted)}); give each class its output, or leave its cells out{did_you_mean(unknown, wanted)}",
+            names=unknown,
+        )
+    return pd.DataFrame({name: (found == name).astype(np.float64) for name in wanted}, index=classes.index)
 
 
 def _index(barcodes: tuple[str, ...]) -> pd.Index:

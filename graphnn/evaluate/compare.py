@@ -1,38 +1,32 @@
-"""`compare`: two networks on the same splits, and `Comparison`, what came out.
-
-`Comparison` has methods for convenience that call upwards when used: `importance`, `stability` and `rank_intervals`
-(`graphnn.explain`), `to_json` and `to_html` (`graphnn.report`). Nothing else here knows of those packages.
-"""
+"""`compare`: networks and controls on the same splits."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from graphnn.compiler.lowering import check_activations, fitting_options
-from graphnn.compiler.model import compile_network
+from graphnn.compiler.lowering import check_activations
 from graphnn.compiler.options import NetworkOptions
-from graphnn.compiler.plan import LayerPlan, plan_layers
-from graphnn.data.cells import Cells
-from graphnn.data.labels import LabelledCells, check_binary
+from graphnn.compiler.plan import plan_layers
+from graphnn.data.labels import LabelledCells
 from graphnn.errors import MismatchError, OptionError, quoted
-from graphnn.evaluate.engine import Epoch, Fit, Job, Table, Trainer, fit_all
-from graphnn.evaluate.metrics import SMALLER_IS_BETTER, measure, names_of
-from graphnn.evaluate.options import TrainingOptions, check_whole
+from graphnn.evaluate.comparison import NETWORKS, Comparison
+from graphnn.evaluate.controls import Contender, Ground, contenders
+from graphnn.evaluate.engine import Epoch, Fit, Job, Table, fit_all
+from graphnn.evaluate.entrants import preference_scores, trainers_of
+from graphnn.evaluate.metrics import measure_all
+from graphnn.evaluate.options import CONTROLS, TrainingOptions, check_controls, check_task, check_whole
 from graphnn.evaluate.prepare import group_numbers, input_columns, labelled_cells, notes_on_data
 from graphnn.evaluate.splits import Split, make_splits, strata_of
-from graphnn.evaluate.statistics import corrected_resampled_t, not_worse
 from graphnn.extract.dag import Dag
+from graphnn.graph.prior import PriorGraph
 
-NETWORKS = ("full", "compressed")
+__all__ = ["NETWORKS", "Comparison", "TrainingProgress", "compare"]
 
 
 @dataclass(frozen=True)
@@ -73,226 +67,6 @@ class TrainingProgress:
         return self.at.metric
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Two networks, trained and tested on the same splits.
-
-    Attributes:
-        networks: "full" and "compressed".
-        plans: The layer plan of each network.
-        cells: The cells that were used, those with a label.
-        labels: One column for each output, indexed by barcode.
-        columns: Column of `cells` that feeds each input.
-        protocol: "nested" or "tutorial"; see `graphnn.evaluate.splits`.
-        folds: Folds of each repeat.
-        seeds: Number of repeats.
-        seed: The first repeat's.
-        training: How the networks were trained.
-        options: How they were compiled.
-        fits: For each network, one `Fit` a split, in the order of the splits.
-        engines: What trained each network: "jax" or "numba".
-        scores: One row a network, output and split: network, output, seed, fold, n_train, n_validation, n_test, epochs,
-            then the metrics.
-        n_groups: How many groups the cells are of, none of which stands on both sides of a split; None: no groups.
-        n_unlabelled: Cells without a label, which were left out.
-        notes: What was left out or should be known, in sentences.
-    """
-
-    networks: Mapping[str, Dag]
-    plans: Mapping[str, LayerPlan]
-    cells: Cells
-    labels: pd.DataFrame
-    columns: Mapping[str, str]
-    protocol: str
-    folds: int
-    seeds: int
-    seed: int
-    training: TrainingOptions
-    options: NetworkOptions
-    fits: Mapping[str, tuple[Fit, ...]]
-    engines: Mapping[str, str]
-    scores: pd.DataFrame
-    n_groups: int | None = None
-    n_unlabelled: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Predicted vertices, sorted."""
-        return self.networks["full"].outputs
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Metrics of the task, the leading one first."""
-        return names_of(self.options.task)
-
-    @property
-    def is_optimistic(self) -> bool:
-        """Whether early stopping watched the reported fold."""
-        return self.protocol == "tutorial"
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether the user stopped it before all splits were done."""
-        return len(self.fits["full"]) < self.folds * self.seeds
-
-    @property
-    def compression(self) -> pd.DataFrame:
-        """Sizes: quantity, full, compressed, reduction_percent.
-
-        Edges are real edges. The last row counts, as the published tutorial of the field does, one artificial edge
-        for each input and output as well; it is there to compare with that figure only.
-        """
-        rows = []
-        for quantity, count in _QUANTITIES.items():
-            units = self.options.units
-            full, compressed = (count(self.networks[name], self.plans[name], units) for name in NETWORKS)
-            reduction = 100.0 * (full - compressed) / full if full else 0.0
-            rows.append((quantity, full, compressed, reduction))
-        return pd.DataFrame(rows, columns=["quantity", "full", "compressed", "reduction_percent"])
-
-    def summary(self, *, confidence: float = 0.95) -> pd.DataFrame:
-        """Mean of each metric and its paired change, compressed - full.
-
-        Args:
-            confidence: Of the interval.
-
-        Returns:
-            metric, full, compressed, change, ci_low, ci_high, p: interval and two-sided p value by the corrected
-            resampled t test (`graphnn.evaluate.statistics`). With several outputs a column `output` comes last. A
-            metric that is undefined on every split (ROC-AUC with one class) has NaN.
-        """
-        rows = []
-        for output, metric, full, compressed in self._pairs():
-            if not len(full):
-                rows.append((metric, *[np.nan] * 6, output))
-                continue
-            change = corrected_resampled_t(compressed - full, test_to_train=self._test_to_train, confidence=confidence)
-            means = full.mean(), compressed.mean()
-            rows.append((metric, *means, change.mean, change.ci_low, change.ci_high, change.p, output))
-        columns = ["metric", "full", "compressed", "change", "ci_low", "ci_high", "p", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:7], np.float64))
-        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
-
-    def non_inferiority(self, *, margin: float = 0.01, confidence: float = 0.95) -> pd.DataFrame:
-        """Whether the compressed network is shown not to be worse than the full one by `margin` or more.
-
-        An interval that holds zero shows nothing; this asks the question that a compression raises. "Supported" is a
-        statement at the confidence asked for; "not supported" says that these cells cannot rule such a loss out.
-
-        Args:
-            margin: The largest loss that would not matter to you, > 0, in units of each metric.
-            confidence: Of the one-sided bound.
-
-        Returns:
-            metric, margin, change (turned so that more is better: for the mean squared error full - compressed), bound,
-            p, supported; see `graphnn.evaluate.statistics.not_worse`. With several outputs a column `output` comes
-            last. A metric that is undefined on every split has NaN and is not supported.
-
-        Raises:
-            OptionError: `margin` is no finite number above 0, or `confidence` is not in (0, 1).
-        """
-        rows = []
-        for output, metric, full, compressed in self._pairs():
-            gain = (full - compressed) if metric in SMALLER_IS_BETTER else (compressed - full)
-            ratio = self._test_to_train
-            # an empty difference is refused below; options are checked in any case
-            found = not_worse(
-                gain if len(gain) else np.zeros(1), margin=margin, test_to_train=ratio, confidence=confidence
-            )
-            if len(gain):
-                rows.append((metric, margin, found.change, found.bound, found.p, found.supported, output))
-            else:
-                rows.append((metric, margin, np.nan, np.nan, np.nan, False, output))
-        columns = ["metric", "margin", "change", "bound", "p", "supported", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:5], np.float64))
-        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
-
-    def _pairs(self) -> Iterator[tuple[str, str, npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-        """Output, metric, and its values for both networks on the splits on which both have one."""
-        for output in self.outputs:
-            for metric in self.metrics:
-                full, compressed = (self._scores_of(name, output, metric) for name in NETWORKS)
-                both = np.isfinite(full) & np.isfinite(compressed)
-                yield output, metric, full[both], compressed[both]
-
-    @property
-    def _test_to_train(self) -> float:
-        """Cells of the reported fold by all others, the mean over splits."""
-        tested = np.array([len(fit.split.test) for fit in self.fits["full"]])
-        return float(np.mean(tested / (len(self.cells.barcodes) - tested)))
-
-    def predictions(self) -> pd.DataFrame:
-        """Every reported prediction: network, output, seed, fold, barcode, label, prediction."""
-        frames = []
-        for name in NETWORKS:
-            for fit in self.fits[name]:
-                rows = fit.split.test
-                for column, output in enumerate(self.outputs):
-                    frames.append(
-                        pd.DataFrame(
-                            {
-                                "network": name,
-                                "output": output,
-                                "seed": fit.split.seed,
-                                "fold": fit.split.fold,
-                                "barcode": self.labels.index[rows],
-                                "label": self.labels[output].to_numpy()[rows],
-                                "prediction": fit.prediction[:, column],
-                            }
-                        )
-                    )
-        return pd.concat(frames, ignore_index=True)
-
-    def inputs_of(self, fit: Fit) -> npt.NDArray[np.float32]:
-        """Scaled values of the reported cells of a fit, shape (n_test, n_inputs), columns in the plan's order."""
-        plan = self.plans["full"]
-        cells = self.cells.subset([self.cells.barcodes[row] for row in fit.split.test])
-        return fit.scaler.transform(cells.select([self.columns[name] for name in plan.inputs]))
-
-    def importance(self) -> pd.DataFrame:
-        """Importance of every hidden vertex in every fit; see `graphnn.explain.importance.node_importance`.
-
-        Returns:
-            node, network, output, fold, seed, score, bias. Computed once; each call gives a copy.
-        """
-        return self._importance.copy()
-
-    def stability(self, *, top: int = 10) -> pd.DataFrame:
-        """How far the fits agree on which vertices matter; see `graphnn.explain.stability.rank_stability`."""
-        from graphnn.explain.stability import rank_stability
-
-        return rank_stability(self._importance, top=top)
-
-    def rank_intervals(self, *, level: float = 0.9, top: int = 10) -> pd.DataFrame:
-        """Where each vertex ranks over the fits; see `graphnn.explain.stability.rank_intervals`."""
-        from graphnn.explain.stability import rank_intervals
-
-        return rank_intervals(self._importance, level=level, top=top)
-
-    @cached_property
-    def _importance(self) -> pd.DataFrame:
-        from graphnn.explain.importance import node_importance
-
-        return node_importance(self)
-
-    def to_json(self, path: str | Path, *, force: bool = False, **context: Any) -> None:
-        """Write everything that the report shows, and all names, as JSON; see `graphnn.report.write`."""
-        from graphnn.report.write import write_json
-
-        write_json(self, Path(path), force=force, **context)
-
-    def to_html(self, path: str | Path, *, force: bool = False, **context: Any) -> None:
-        """Write the report as one self-contained HTML file; see `graphnn.report.write`."""
-        from graphnn.report.write import write_html
-
-        write_html(self, Path(path), force=force, **context)
-
-    def _scores_of(self, network: str, output: str, metric: str) -> npt.NDArray[np.float64]:
-        chosen = (self.scores["network"] == network) & (self.scores["output"] == output)
-        return self.scores.loc[chosen, metric].to_numpy(dtype=np.float64)
-
-
 def compare(
     full: Dag,
     compressed: Dag,
@@ -308,10 +82,14 @@ def compare(
     input_suffix: str = "",
     layer: str | None = None,
     groups: Any = None,
+    others: Mapping[str, Dag] | None = None,
+    controls: Sequence[str] = (),
+    draws: int = 19,
+    prior: PriorGraph | None = None,
     workers: int | None = None,
     on_progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Comparison:
-    """Train and test two networks on the same splits, with the same options and the same budget.
+    """Train and test networks on the same splits, with the same options and the same budget.
 
     Scaling is fitted on the cells that train. Under the "nested" protocol early stopping watches cells that are
     neither trained on nor reported, so the reported fold chooses nothing.
@@ -320,76 +98,93 @@ def compare(
         full: The network before compression.
         compressed: The network after; the same inputs and outputs.
         X: Cells x genes with names: Cells, DataFrame or AnnData. Columns are matched by name, never by position.
-        y: Labels: Series or DataFrame indexed by barcode, array with one label a cell, or name of an `obs` column.
+        y: Labels: Series or DataFrame indexed by barcode, array with one label a cell, or name of an `obs` column. For
+            the task "multiclass" also class names, each the name of an output.
         folds: Folds of each repeat, at least 2.
         seeds: Number of repeats; each draws its own splits and initial weights.
         seed: The first repeat's seed.
         protocol: "nested", or "tutorial" (early stopping watches the reported fold; labelled optimistic).
         training: None: the defaults of `TrainingOptions`.
         network: None: the defaults of `NetworkOptions`. Its seed is not used: each fit has one of its own. An exception
-            in `activations` must fit one of the networks; the other does without it.
+            in `activations` must fit one of the networks; the others do without it.
         input_suffix: What inputs of the network have behind the gene's name, e.g. "_gene".
         layer: Layer of an AnnData; None: its X.
         groups: Donor, batch or whatever else cells of one kind share: a Series indexed by barcode, one entry a cell, or
             the name of an `obs` column. Cells of one group never stand on both sides of a split, nor among both those
             that train and those that tell when to stop.
+        others: Further networks, by names of their own, with the same inputs and outputs.
+        controls: What else is trained on the same splits, by name: "dense", "elastic-net", "label-preferred",
+            "rewired", "random", "shuffled", "minima", "control-inputs" (`graphnn.evaluate.controls.CONTROLS` says what
+            each is). All are controls of the compressed network.
+        draws: How many random networks, label shuffles or minima of each drawn control ("rewired", "random",
+            "shuffled", "minima"), at least 1. Each is trained on the splits of one repeat, in turn. With n draws no
+            empirical p value is below 1 / (n + 1).
+        prior: The prior knowledge network in which other minimal networks are looked for; None: the full network.
         workers: Runs side by side; None: one a core with the engine on numba, as far as memory allows, and two a device
             with that on JAX. It changes no number.
         on_progress: Called after each epoch of each run.
 
     Returns:
         The comparison; the same arguments give the same numbers. Ctrl-C ends the training: the splits that are done for
-        both networks are compared, and a note says so; `is_partial` is True then.
+        all networks are compared, controls that are done are kept, and a note says so; `is_partial` is True then.
 
     Raises:
         MismatchError: The networks have other inputs or outputs than each other, or an input has no column.
         DataError: Cells, labels or groups cannot be used (no shared barcodes, one class, NaN, fewer cells or groups
             than folds).
-        OptionError: An option is out of its range.
+        OptionError: An option is out of its range, or a control is unknown.
     """
     training, options = training or TrainingOptions(), network or NetworkOptions()
-    if options.task == "multiclass":
-        do = "use binary with one output a class, or train one model (graphnn.compile_network)"
-        raise OptionError("task", options.task, "binary or regression for a comparison", do=do)
-    networks = {"full": full, "compressed": compressed}
-    _check_roles(full, compressed)
+    wanted = check_controls(controls)
+    check_whole("draws", draws, least=1)
+    check_task(options.task, n_outputs=len(full.outputs), training=training)
+    networks = _networks(full, compressed, others or {})
     if workers is not None:
         check_whole("workers", workers, least=1)
-    matched = labelled_cells(X, y, full.outputs, layer)
-    if options.task == "binary":
-        check_binary(matched.labels)
+    matched = labelled_cells(X, y, full.outputs, layer, task=options.task)
     columns = input_columns(matched.cells, full.inputs, input_suffix)
     numbers = None if groups is None else group_numbers(X, groups, matched.cells.barcodes)
+    labels = matched.labels.to_numpy(dtype=np.float64)
     splits = make_splits(
-        matched.labels.to_numpy(dtype=np.float64),
+        labels,
         folds=folds,
         seeds=seeds,
         seed=seed,
         protocol=protocol,
         validation_fraction=training.validation_fraction,
-        stratify=options.task == "binary",
+        stratify=options.task != "regression",
         groups=numbers,
     )
     plans = {name: plan_layers(dag) for name, dag in networks.items()}
     check_activations(options, *plans.values())
     x = matched.cells.select_as_is([columns[name] for name in full.inputs])
-    table = Table(x, matched.labels.to_numpy(dtype=np.float32))
-    models = {name: compile_network(plan, fitting_options(options, plan)) for name, plan in plans.items()}
-
-    def trainers_with(given: TrainingOptions) -> dict[str, Trainer]:
-        return {name: Trainer(model, table, splits, given, task=options.task) for name, model in models.items()}
-
-    trainers = trainers_with(training)
-    if len({trainer.engine for trainer in trainers.values()}) > 1:  # one that can train both, so that only they differ
-        trainers = trainers_with(replace(training, engine="jax"))
-    fits = _fit_pairs(trainers, splits, on_progress, workers)
+    table = Table(x, labels.astype(np.float32))
+    ground = Ground(
+        dag=compressed,
+        prior=full.graph if prior is None else prior,
+        table=table,
+        labels=labels,
+        splits=splits,
+        seed=seed,
+        draws=draws,
+        units=options.units,
+    )
+    if "label-preferred" in wanted:
+        scores = preference_scores(matched.cells, labels, splits, ground.prior, suffix=input_suffix)
+        ground = replace(ground, scores=scores)
+    entered = [Contender(name, (dag,) * len(splits), table, labels, splits) for name, dag in networks.items()]
+    beside = [contender for control in wanted for contender in contenders(control, ground)]
+    trainers = trainers_of([*entered, *beside], training, options)
+    fits = _fit([*entered, *beside], trainers, on_progress, workers)
     n_done = len(fits["full"])
+    kept = {contender.name: contender for contender in beside if contender.name in fits}
     notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, splits, folds, options.task))
+    notes += _control_notes(wanted, beside, kept, draws)
     if n_done < len(splits):
         notes = (*notes, f"Stopped by the user after {n_done:,} of {len(splits):,} splits: the others are not in it.")
     return Comparison(
         networks=networks,
-        plans=plans,
+        plans=plans | {name: plan_layers(made.dag) for name, made in kept.items() if made.dag is not None},
         cells=matched.cells,
         labels=matched.labels,
         columns=columns,
@@ -400,36 +195,70 @@ def compare(
         training=training,
         options=options,
         fits=fits,
-        engines={name: trainer.engine for name, trainer in trainers.items()},
-        scores=_score(fits, matched.labels, options.task),
+        engines={name: trainers[name].engine for name in fits},
+        scores=_score([*entered, *kept.values()], fits, full.outputs, options.task),
+        controls=kept,
         n_groups=None if numbers is None else len(np.unique(numbers)),
         n_unlabelled=matched.n_unlabelled,
         notes=notes,
     )
 
 
-def _fit_pairs(
-    trainers: Mapping[str, Trainer],
-    splits: Sequence[Split],
+def _networks(full: Dag, compressed: Dag, others: Mapping[str, Dag]) -> dict[str, Dag]:
+    """All networks by name.
+
+    Raises:
+        OptionError: A name is taken.
+        MismatchError: One has other inputs or outputs.
+    """
+    taken = {*NETWORKS, *CONTROLS}
+    for name in others:
+        drawn = isinstance(name, str) and name.rpartition(" ")[0] in CONTROLS  # "rewired 3" is a draw's
+        if not isinstance(name, str) or not name or name in taken or drawn:
+            raise OptionError("others", name, "names of their own for further networks", do="choose another name")
+    networks = {"full": full, "compressed": compressed, **others}
+    for other in list(networks.values())[1:]:
+        _check_roles(full, other)
+    return networks
+
+
+def _fit(
+    entered: Sequence[Contender],
+    trainers: Mapping[str, Any],
     on_progress: Callable[[TrainingProgress], None] | None,
     workers: int | None,
 ) -> dict[str, tuple[Fit, ...]]:
-    """Both networks on each split in turn, so that Ctrl-C leaves whole pairs; those splits are kept that have both.
+    """All networks on each split in turn, then control by control, so that Ctrl-C leaves whole splits.
+
+    Those splits are kept that all networks have; of a control those of them that it has, and of a draw all or none.
 
     Raises:
-        KeyboardInterrupt: No split has both.
+        KeyboardInterrupt: No split has all networks.
     """
-    pairs = [(name, split) for split in splits for name in trainers]
+    main = [contender for contender in entered if not contender.control]
+    beside = [contender for contender in entered if contender.control]
+    splits = main[0].splits
+    pairs = [(contender.name, split) for split in splits for contender in main]
+    pairs += [(contender.name, split) for contender in beside for split in contender.splits]
     progress = _Progress(on_progress, len(pairs))
     jobs = [
         Job(trainers[name], split, progress.of(run, name, split)) for run, (name, split) in enumerate(pairs, start=1)
     ]
     done = fit_all(jobs, workers=workers, on_done=progress.done)
-    found = {name: done[place :: len(trainers)] for place, name in enumerate(trainers)}
-    whole = [at for at in range(len(splits)) if all(fits[at] is not None for fits in found.values())]
+    found: dict[str, list[Fit | None]] = {contender.name: [] for contender in entered}
+    for (name, _), fit in zip(pairs, done, strict=True):
+        found[name].append(fit)
+    whole = [at for at in range(len(splits)) if all(found[contender.name][at] is not None for contender in main)]
     if not whole:
         raise KeyboardInterrupt
-    return {name: tuple(fit for at in whole if (fit := fits[at]) is not None) for name, fits in found.items()}
+    fits = {made.name: tuple(fit for at in whole if (fit := found[made.name][at]) is not None) for made in main}
+    used = {(splits[at].seed, splits[at].fold) for at in whole}
+    for contender in beside:
+        own = [fit for fit in found[contender.name] if fit is not None]
+        kept = tuple(fit for fit in own if (fit.split.seed, fit.split.fold) in used)
+        if kept and not (contender.draw and len(kept) < len(contender.splits)):
+            fits[contender.name] = kept
+    return fits
 
 
 class _Progress:
@@ -464,18 +293,6 @@ class _Progress:
         return tell
 
 
-_QUANTITIES: dict[str, Callable[[Dag, LayerPlan, int], int]] = {
-    "edges": lambda dag, plan, units: dag.graph.n_edges,
-    "hidden nodes": lambda dag, plan, units: len(dag.hidden),
-    "nodes": lambda dag, plan, units: dag.graph.n_nodes,
-    "parameters": lambda dag, plan, units: plan.count_parameters(units),
-    "depth": lambda dag, plan, units: plan.depth,
-    "edges with boundary edges (the published tutorial's basis)": lambda dag, plan, units: (
-        dag.graph.n_edges + len(dag.inputs) + len(dag.outputs)
-    ),
-}
-
-
 def _check_roles(full: Dag, compressed: Dag) -> None:
     for role in ("inputs", "outputs"):
         first, second = getattr(full, role), getattr(compressed, role)
@@ -489,15 +306,18 @@ def _check_roles(full: Dag, compressed: Dag) -> None:
             )
 
 
-def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str) -> pd.DataFrame:
+def _score(
+    entered: Sequence[Contender], fits: Mapping[str, tuple[Fit, ...]], outputs: Sequence[str], task: str
+) -> pd.DataFrame:
     rows = []
-    for name in NETWORKS:
-        for fit in fits[name]:
-            for column, output in enumerate(labels.columns):
-                truth = labels[output].to_numpy(dtype=np.float64)[fit.split.test]
+    for contender in entered:
+        for fit in fits[contender.name]:
+            truth = contender.labels[fit.split.test]
+            found = measure_all(task, truth, fit.prediction.astype(np.float64))
+            for output, metrics in zip(outputs, found, strict=True):
                 rows.append(
                     {
-                        "network": name,
+                        "network": contender.name,
                         "output": output,
                         "seed": fit.split.seed,
                         "fold": fit.split.fold,
@@ -505,14 +325,30 @@ def _score(fits: Mapping[str, tuple[Fit, ...]], labels: pd.DataFrame, task: str)
                         "n_validation": len(fit.split.validation),
                         "n_test": len(fit.split.test),
                         "epochs": len(fit.losses),
-                        **measure(task, truth, fit.prediction[:, column].astype(np.float64)),
+                        **metrics,
                     }
                 )
     return pd.DataFrame(rows)
 
 
+def _control_notes(
+    wanted: Sequence[str], beside: Sequence[Contender], kept: Mapping[str, Contender], draws: int
+) -> tuple[str, ...]:
+    """What became of controls that are not all there."""
+    notes = []
+    if "minima" in wanted:
+        count = sum(contender.control == "minima" for contender in beside)
+        if count < draws:
+            none = "no other minimal network was found" if not count else f"only {count:,} other minimal networks were"
+            notes.append(f"Of {draws:,} minimal networks that were asked for beside the compressed one, {none}.")
+    lost = len(beside) - len(kept)
+    if lost:
+        notes.append(f"{lost:,} of {len(beside):,} controls were not done when it was stopped, and are not in it.")
+    return tuple(notes)
+
+
 def _split_notes(matched: LabelledCells, splits: Sequence[Split], folds: int, task: str) -> tuple[str, ...]:
-    if task != "binary":
+    if task == "regression":
         return ()
     labels, notes = matched.labels.to_numpy(dtype=np.float64), []
     if strata_of(labels, folds) is None:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from typing import Any
 
-from graphnn.errors import OptionError
+from graphnn.errors import OptionError, did_you_mean
 
 PROTOCOLS = ("nested", "tutorial")
 SCALINGS = ("standard", "max", "none")
 ENGINES = ("auto", "jax", "numba")
+# What each is, as the report says it. Drawn ones make up a distribution in which the compressed network is looked for.
+CONTROLS: dict[str, str] = {
+    "dense": "a network of one dense hidden level with about as many parameters",
+    "elastic-net": "an elastic-net regression by scikit-learn, no network at all",
+    "label-preferred": "the minimal network that holds, of all minimal ones, the proteins whose own genes are most "
+    "associated with the label among the cells that train; chosen anew in every split",
+    "rewired": "networks with the same vertices, each with the same number of edges into it and out of it, but other "
+    "partners",
+    "random": "networks with the same vertices and as many edges, wired at random",
+    "shuffled": "the same network, with labels dealt out anew among the cells",
+    "minima": "other minimal networks of the same prior knowledge",
+    "control-inputs": "the same network on drawn cells in which every input tells the label equally well, for the "
+    "correction of importances",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,8 @@ class TrainingOptions:
             several times faster, where numba is installed (`pip install 'graphnn[fast]'`); "auto": numba where it can
             and JAX sees nothing better. They differ by rounding, which long training may make visible: what trained is
             told with the result.
+        class_weight: "balanced": every class counts as much as any other in the loss, whatever its share of the cells
+            that train (`graphnn.evaluate.engine.weights`); None: every cell counts as much. Not for a regression.
     """
 
     epochs: int = 200
@@ -40,6 +57,7 @@ class TrainingOptions:
     validation_fraction: float = 0.2
     scaling: str = "standard"
     engine: str = "auto"
+    class_weight: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size"):
@@ -52,6 +70,8 @@ class TrainingOptions:
         for name, choices in (("scaling", SCALINGS), ("engine", ENGINES)):
             if getattr(self, name) not in choices:
                 raise OptionError(name, getattr(self, name), f"one of {', '.join(choices)}")
+        if self.class_weight not in (None, "balanced"):
+            raise OptionError("class_weight", self.class_weight, "'balanced' or None")
 
     def to_dict(self) -> dict[str, Any]:
         """All options, as JSON types."""
@@ -69,6 +89,36 @@ def check_protocol(*, folds: int, seeds: int, seed: int, protocol: str) -> None:
     check_whole("seed", seed, least=0, below=2**32 - int(seeds))
     if protocol not in PROTOCOLS:
         raise OptionError("protocol", protocol, f"one of {', '.join(PROTOCOLS)}")
+
+
+def check_task(task: str, *, n_outputs: int, training: TrainingOptions) -> None:
+    """Refuse a task that does not fit the outputs, and weights of classes where there are none.
+
+    Raises:
+        OptionError: One output cannot tell several classes apart, or class weights are given for a regression.
+    """
+    if task == "multiclass" and n_outputs < 2:
+        raise OptionError("task", task, "binary or regression with one output", do="give each class its output")
+    if training.class_weight is not None and task == "regression":
+        raise OptionError("class_weight", training.class_weight, "None for a regression")
+
+
+def check_controls(controls: Iterable[str]) -> tuple[str, ...]:
+    """The controls that were asked for, in the order of `CONTROLS`; underscores pass for hyphens.
+
+    Raises:
+        OptionError: A name is that of no control, or there is a text instead of a list.
+    """
+    if isinstance(controls, str):
+        raise OptionError("controls", controls, "a list of names", do=f"write [{controls!r}]")
+    wanted = []
+    for name in controls:
+        plain = name.strip().casefold().replace("_", "-") if isinstance(name, str) else name
+        if plain not in CONTROLS:
+            close = did_you_mean([str(plain)], list(CONTROLS)).removeprefix("; ")
+            raise OptionError("controls", name, f"among {', '.join(CONTROLS)}", do=close or "choose among these")
+        wanted.append(plain)
+    return tuple(name for name in CONTROLS if name in wanted)
 
 
 def check_margin(margin: object) -> None:

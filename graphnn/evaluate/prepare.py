@@ -5,30 +5,65 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from graphnn.data.cells import Cells, as_cells, barcode_names, is_anndata
 from graphnn.data.groups import match_groups
-from graphnn.data.labels import LabelledCells, labels_from_anndata, match_labels
+from graphnn.data.labels import (
+    LabelledCells,
+    check_binary,
+    check_classes,
+    labels_from_anndata,
+    match_labels,
+    one_hot,
+)
 from graphnn.errors import DataError, MismatchError, quoted
 from graphnn.evaluate.splits import IntVector
 
 
-def labelled_cells(X: Any, y: Any, outputs: Sequence[str], layer: str | None) -> LabelledCells:
-    """Cells with their labels.
+def labelled_cells(X: Any, y: Any, outputs: Sequence[str], layer: str | None, *, task: str) -> LabelledCells:
+    """Cells with labels that the task can use.
 
     Args:
         X: Cells, DataFrame or AnnData.
-        y: Labels as in `match_labels`, or the name of an `obs` column.
+        y: Labels as in `match_labels`, or the name of an `obs` column. For "multiclass" also class names: one entry a
+            cell, each the name of an output.
         outputs: Predicted vertices.
         layer: Layer of an AnnData; None: its X.
+        task: "binary", "multiclass" or "regression".
 
     Raises:
         DataError: Cells or labels cannot be used.
     """
+    cells = as_cells(X, layer=layer)
+    if task == "multiclass":
+        y = _as_classes(X, y, cells, outputs)
     if isinstance(y, str):
         y = labels_from_anndata(X, y, outputs=outputs)
-    return match_labels(as_cells(X, layer=layer), y, outputs=outputs)
+    matched = match_labels(cells, y, outputs=outputs)
+    if task == "binary":
+        check_binary(matched.labels)
+    elif task == "multiclass":
+        check_classes(matched.labels)
+    return matched
+
+
+def _as_classes(X: Any, y: Any, cells: Cells, outputs: Sequence[str]) -> Any:
+    """One column a class where class names were given; else the labels as they are."""
+    if isinstance(y, str):
+        if not is_anndata(X) or y not in X.obs.columns:
+            return y  # refused with the reason where labels are read
+        y = X.obs[y].set_axis(list(barcode_names(X.obs_names)), axis="index")
+        y = y[y.notna()]  # obs marks cells without a label so
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    if not isinstance(y, pd.DataFrame | pd.Series):
+        values = np.asarray(y)
+        if values.shape != (cells.n_cells,):
+            return y
+        y = pd.Series(values, index=list(cells.barcodes))
+    return one_hot(y, outputs=outputs) if isinstance(y, pd.Series) else y
 
 
 def group_numbers(X: Any, groups: Any, barcodes: Sequence[str]) -> IntVector:

@@ -21,11 +21,9 @@ from graphnn.compiler.model import compile_network
 from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import LayerPlan, plan_layers
 from graphnn.data.cells import Cells
-from graphnn.data.labels import check_binary
-from graphnn.errors import OptionError
 from graphnn.evaluate.engine import Epoch, Fit, Table, Trainer
-from graphnn.evaluate.metrics import measure
-from graphnn.evaluate.options import TrainingOptions
+from graphnn.evaluate.metrics import measure_all
+from graphnn.evaluate.options import TrainingOptions, check_task
 from graphnn.evaluate.predict import predict
 from graphnn.evaluate.prepare import input_columns, labelled_cells, notes_on_data
 from graphnn.evaluate.splits import Split, hold_out
@@ -139,7 +137,8 @@ def train(
     Args:
         network: Acyclic network, or its plan.
         X: Cells x genes with names: Cells, DataFrame or AnnData. Columns are matched by name, never by position.
-        y: Labels: Series or DataFrame indexed by barcode, array with one label a cell, or name of an `obs` column.
+        y: Labels: Series or DataFrame indexed by barcode, array with one label a cell, or name of an `obs` column. For
+            the task "multiclass" also class names, each the name of an output.
         seed: Of the validation part, the weights, dropout and batches.
         training: None: the defaults of `TrainingOptions`.
         options: None: the defaults of `NetworkOptions`. Its seed is not used.
@@ -156,19 +155,15 @@ def train(
         OptionError: An option is out of its range, or Keras does not run on JAX.
     """
     training, options = training or TrainingOptions(), options or NetworkOptions()
-    if options.task == "multiclass":
-        do = "use binary with one output a class, or fit the model of graphnn.compile_network with Keras"
-        raise OptionError("task", options.task, "binary or regression for train", do=do)
     plan = network if isinstance(network, LayerPlan) else plan_layers(network)
-    matched = labelled_cells(X, y, plan.outputs, layer)
-    if options.task == "binary":
-        check_binary(matched.labels)
+    check_task(options.task, n_outputs=len(plan.outputs), training=training)
+    matched = labelled_cells(X, y, plan.outputs, layer, task=options.task)
     columns = input_columns(matched.cells, plan.inputs, input_suffix)
     split = hold_out(
         matched.labels.to_numpy(dtype=np.float64),
         seed=seed,
         validation_fraction=training.validation_fraction,
-        stratify=options.task == "binary",
+        stratify=options.task != "regression",
     )
     x = matched.cells.select_as_is([columns[name] for name in plan.inputs])
     model = compile_network(plan, options)
@@ -228,15 +223,10 @@ def _preprocessing(cells: Cells, training: TrainingOptions, suffix: str) -> Prep
 
 def _validation(fit: Fit, labels: pd.DataFrame, task: str) -> pd.DataFrame:
     rows = fit.split.test  # the validation rows, see hold_out
+    found = measure_all(task, labels.to_numpy(np.float64)[rows], fit.prediction.astype(np.float64))
     return pd.DataFrame(
         [
-            {
-                "output": output,
-                "n_validation": len(rows),
-                **measure(
-                    task, labels[output].to_numpy(np.float64)[rows], fit.prediction[:, column].astype(np.float64)
-                ),
-            }
-            for column, output in enumerate(labels.columns)
+            {"output": output, "n_validation": len(rows), **metrics}
+            for output, metrics in zip(labels.columns, found, strict=True)
         ]
     )

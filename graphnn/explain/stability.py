@@ -1,10 +1,11 @@
-"""Do fits agree on which vertices matter? Agreement of ranks over folds and seeds, and intervals of each rank.
+"""Do fits agree on which vertices matter, and do networks? Agreement of ranks, and intervals of each rank.
 
 NumPy, SciPy and pandas only: it works on a table of importances, wherever that comes from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from graphnn.errors import OptionError
+from graphnn.errors import OptionError, did_you_mean
 from graphnn.evaluate.options import check_whole
 
 KEYS = ["network", "output"]
 FIT = ["seed", "fold"]
+_AGREEMENTS = ["n_nodes", "kendall_w", "p", "top", "jaccard", "jaccard_by_chance"]
 
 
 def rank_stability(importance: pd.DataFrame, *, top: int = 10) -> pd.DataFrame:
@@ -51,18 +53,45 @@ def rank_stability(importance: pd.DataFrame, *, top: int = 10) -> pd.DataFrame:
         275-287.
     """
     check_whole("top", top, least=1)
+    rows = [(*key, *_agreements(scores, top)) for key, scores in _tables(importance)]
+    return pd.DataFrame(rows, columns=[*KEYS, "n_fits", *_AGREEMENTS])
+
+
+def stability_across(importance: pd.DataFrame, *, networks: Sequence[str] | None = None, top: int = 10) -> pd.DataFrame:
+    """How far networks agree on the order of the vertices that they share, e.g. several minimal networks.
+
+    A minimal network is often one of many. What all of them rank high is no accident of which one was taken. The
+    scores of each fit are divided by their mean over the shared vertices, and averaged over the fits of a network;
+    then networks are compared as `rank_stability` compares fits.
+
+    Args:
+        importance: node, network, output, fold, seed, score.
+        networks: Which networks; None: all.
+        top: As for `rank_stability`.
+
+    Returns:
+        One row an output: output, n_networks, n_absent (vertices that some of the networks lack, which are left out),
+        n_nodes (shared), then as `rank_stability`; by the same rules NaN.
+
+    Raises:
+        OptionError: `top` is no whole number of at least 1, or a network is not in the table.
+    """
+    check_whole("top", top, least=1)
+    known = importance["network"].drop_duplicates().tolist()
+    unknown = [name for name in networks or () if name not in known]
+    if unknown:
+        hint = did_you_mean(unknown, known).removeprefix("; ")
+        raise OptionError("networks", unknown[0], f"among {', '.join(known)}", do=hint)
+    chosen = importance if networks is None else importance[importance["network"].isin(list(networks))]
     rows = []
-    for (network, output), scores in _tables(importance):
-        n_fits, n_nodes = scores.shape
-        w, p = _agreement(scores)
-        count = min(top, n_nodes)
-        first = [set(row[:count].tolist()) for row in _orders(scores)]
-        shared = [len(a & b) / len(a | b) for a, b in combinations(first, 2)]
-        mean = float(np.mean(shared)) if shared else np.nan
-        by_chance = _jaccard_by_chance(count, n_nodes) if shared else np.nan
-        rows.append((network, output, n_fits, n_nodes, w, p, count, mean, by_chance))
-    names = ["n_fits", "n_nodes", "kendall_w", "p", "top", "jaccard", "jaccard_by_chance"]
-    return pd.DataFrame(rows, columns=[*KEYS, *names])
+    for output, part in chosen.groupby("output", sort=False):
+        tables = [scores for _, scores in _tables(part)]
+        shared = sorted(set.intersection(*(set(scores.columns) for scores in tables)))
+        every = set.union(*(set(scores.columns) for scores in tables))
+        means = pd.DataFrame([_mean_share(scores[shared]) for scores in tables], columns=shared)
+        n_networks, *rest = _agreements(means, top)
+        rows.append((output, n_networks, len(every) - len(shared), *rest))
+    return pd.DataFrame(rows, columns=["output", "n_networks", "n_absent", *_AGREEMENTS])
 
 
 def rank_intervals(importance: pd.DataFrame, *, level: float = 0.9, top: int = 10) -> pd.DataFrame:
@@ -110,6 +139,25 @@ def _tables(importance: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
     """For each network and output the scores, a row a fit and a column a vertex, names ascending."""
     groups = importance.groupby(KEYS, sort=False)
     return [(key, rows.pivot(index=FIT, columns="node", values="score").sort_index(axis=1)) for key, rows in groups]
+
+
+def _agreements(scores: pd.DataFrame, top: int) -> tuple[Any, ...]:
+    """Number of rows, then `_AGREEMENTS`."""
+    n_rows, n_nodes = scores.shape
+    w, p = _agreement(scores)
+    count = min(top, n_nodes)
+    first = [set(row[:count].tolist()) for row in _orders(scores)]
+    shared = [len(a & b) / len(a | b) for a, b in combinations(first, 2)] if count else []
+    mean = float(np.mean(shared)) if shared else np.nan
+    by_chance = _jaccard_by_chance(count, n_nodes) if shared else np.nan
+    return n_rows, n_nodes, w, p, count, mean, by_chance
+
+
+def _mean_share(scores: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Mean over fits of scores divided by the fit's mean; a fit in which all are 0 has shares of 0."""
+    values = scores.to_numpy(dtype=np.float64)
+    mean = values.mean(axis=1, keepdims=True) if values.shape[1] else np.ones((len(values), 1))
+    return (values / np.where(mean > 0, mean, 1.0)).mean(axis=0)
 
 
 def _orders(scores: pd.DataFrame) -> npt.NDArray[np.int64]:

@@ -1,39 +1,26 @@
-"""Figures of the report as inline SVG: metrics per fold, the change with its interval, the layered network.
+"""Figures of the report as inline SVG: metrics per fold, changes with their intervals, the layered network.
 
 Geometry is computed here, the markup is in `templates/*.svg.j2`, where every name is escaped; colours come from
 the style sheet of the page, so that one figure serves the light and the dark scheme. The same payload gives the
-same bytes. Of graphnn this module imports only `graphnn.errors`.
+same bytes. Of graphnn this module imports only `graphnn.errors` and what lies beside it.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import jinja2
-
 from graphnn.errors import FormatError
-from graphnn.report.layout import Item, column_of, items, order_levels, place, radius, selection, size
-from graphnn.report.text import (
-    change_text,
-    count_text,
-    metric_label,
-    number_text,
-    objective_label,
-    p_text,
-    percent_text,
-    short_name,
-)
+from graphnn.report.canvas import CHARACTER_PX, px, render, text_px, ticks_of
+from graphnn.report.layout import Item, Scale, column_of, items, order_levels, place, scale_of, selection
+from graphnn.report.text import change_text, metric_label, number_text, output_label, short_name
 
 MAX_VERTICES = 120
 MAX_INTERVALS = 40
-CHARACTER_PX = 6.1
 MARGIN_PX = 22.0
 PAGE_PX, MIN_GAP_PX, MAX_GAP_PX = 1000.0, 48.0, 130.0
 IMPORTANCE_STEPS = 5
@@ -49,48 +36,19 @@ class NetworkFigure:
         svg: The figure.
         shown: Number of vertices drawn.
         left_out: Number of vertices that found no place.
-        largest_fan_in: Most measured inputs attached to one drawn vertex; the largest circle.
+        scale: What the areas of the circles stand for.
         importance_range: Least and greatest importance drawn; None where no vertex has one.
         interactions: The kinds of edges drawn, of 1, -1 and 0.
+        absent: Names of the vertices that found no place, sorted.
     """
 
     svg: str
     shown: int
     left_out: int
-    largest_fan_in: int
+    scale: Scale
     importance_range: tuple[float, float] | None
     interactions: tuple[int, ...]
-
-
-# --- numbers and words ---------------------------------------------------------------------------------------------
-
-
-@cache
-def environment() -> jinja2.Environment:
-    """The templates of the report; autoescape is always on, and a missing value is an error."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("graphnn.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(
-        number=number_text,
-        change=change_text,
-        count=count_text,
-        p_value=p_text,
-        percent=percent_text,
-        change_percent=lambda reduction: change_text(-reduction, digits=1),
-        metric=metric_label,
-        objective=objective_label,
-        capital=lambda text: text[:1].upper() + text[1:],
-        short=short_name,
-        shortest=lambda text: text[:12],
-        share=lambda value: _px(min(max(value, 0.0), 100.0)),
-        px=_px,
-    )
-    return made
+    absent: tuple[str, ...] = ()
 
 
 # --- metrics -------------------------------------------------------------------------------------------------------
@@ -107,7 +65,7 @@ def folds_figure(pairs: Sequence[tuple[float, float]], *, title: str) -> str:
         An SVG element.
     """
     width, height, left, right, top, bottom = 230.0, 200.0, 44.0, 12.0, 10.0, 28.0
-    ticks, decimals = _ticks([value for pair in pairs for value in pair])
+    ticks, decimals = ticks_of([value for pair in pairs for value in pair])
     low, high = ticks[0], ticks[-1]
 
     def y(value: float) -> float:
@@ -116,7 +74,7 @@ def folds_figure(pairs: Sequence[tuple[float, float]], *, title: str) -> str:
     mean_full = math.fsum(pair[0] for pair in pairs) / len(pairs)
     mean_compressed = math.fsum(pair[1] for pair in pairs) / len(pairs)
     plot = width - left - right
-    return _render(
+    return render(
         "folds.svg.j2",
         title=title,
         width=width,
@@ -141,12 +99,33 @@ def change_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
     Returns:
         An SVG element; at most `MAX_INTERVALS` rows are drawn.
     """
-    rows = rows[:MAX_INTERVALS]
-    several = len({row["output"] for row in rows}) > 1
-    names = [metric_label(row["metric"]) + (f" · {row['output']}" if several else "") for row in rows]
-    label, plot, numbers, line, top = (210.0 if several else 140.0), 380.0, 190.0, 30.0, 12.0
+    several = len({row["output"] for row in rows[:MAX_INTERVALS]}) > 1
+    names = [metric_label(row["metric"]) + (f" · {output_label(row['output'])}" if several else "") for row in rows]
+    return _intervals(rows, names, title=title, axis="compressed − full", label=210.0 if several else 140.0)
+
+
+def contrast_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
+    """Draw how far each network or control is from the compressed network, with intervals.
+
+    Args:
+        rows: Rows of the contrasts in one metric, with network, output, change, ci_low and ci_high; at least one.
+        title: What the figure shows, for readers who cannot see it.
+
+    Returns:
+        An SVG element; at most `MAX_INTERVALS` rows are drawn.
+    """
+    several = len({row["output"] for row in rows[:MAX_INTERVALS]}) > 1
+    names = [row["network"] + (f" · {output_label(row['output'])}" if several else "") for row in rows]
+    label = min(max(100.0, *(text_px(name) + 14 for name in names[:MAX_INTERVALS])), 210.0)
+    return _intervals(rows, names, title=title, axis="difference to the compressed network", label=label)
+
+
+def _intervals(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, title: str, axis: str, label: float) -> str:
+    """A mark and an interval a row, and the line of no difference."""
+    rows, names = rows[:MAX_INTERVALS], names[:MAX_INTERVALS]
+    plot, numbers, line, top = 380.0, 190.0, 30.0, 12.0
     ends = [row[key] for row in rows for key in ("change", "ci_low", "ci_high") if row[key] is not None]
-    ticks, decimals = _ticks([*ends, 0.0])
+    ticks, decimals = ticks_of([*ends, 0.0])
     low, high = ticks[0], ticks[-1]
 
     def x(value: float) -> float:
@@ -166,9 +145,10 @@ def change_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
                 "text": change_text(row["change"]) + ends_text,
             }
         )
-    return _render(
+    return render(
         "change.svg.j2",
         title=title,
+        axis=axis,
         width=label + plot + numbers + 30,
         height=top + line * len(rows) + 34,
         label=label,
@@ -176,30 +156,18 @@ def change_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
         top=top,
         zero=x(0.0),
         numbers=label + plot + 28,
-        ticks=[{"x": x(tick), "text": "0" if tick == 0 else change_text(round(tick, decimals + 1))} for tick in ticks],
+        ticks=[{"x": x(tick), "text": "0" if tick == 0 else change_text(tick, digits=decimals)} for tick in ticks],
         rows=drawn,
-        width_of_label=30 if several else 20,
+        characters=int((label - 4) / CHARACTER_PX),
     )
-
-
-def _ticks(values: Iterable[float]) -> tuple[list[float], int]:
-    """Round numbers that enclose the values, four to seven of them, and the decimals they need."""
-    known = [float(value) for value in values]
-    low, high = min(known), max(known)
-    if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = low - 0.01 * max(1.0, abs(low)), high + 0.01 * max(1.0, abs(high))
-    raw = (high - low) / 4
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    decimals = next((digits for digits in range(7) if abs(round(step, digits) - step) < 1e-9 * step), 6)
-    return [round(index * step, 10) for index in range(first, last + 1)], decimals
 
 
 # --- the network ---------------------------------------------------------------------------------------------------
 
 
-def network_figure(hidden: Mapping[str, Any], *, title: str, max_vertices: int = MAX_VERTICES) -> NetworkFigure:
+def network_figure(
+    hidden: Mapping[str, Any], *, title: str, max_vertices: int = MAX_VERTICES, size_by: str = "importance"
+) -> NetworkFigure:
     """Draw the hidden part of a network from left to right.
 
     The column of a vertex is the number of steps of its longest way to an output, so that edges between
@@ -211,8 +179,11 @@ def network_figure(hidden: Mapping[str, Any], *, title: str, max_vertices: int =
         title: What the figure shows, for readers who cannot see it.
         max_vertices: With more vertices, the most important ones (then the best connected) are drawn, each
             with its way to an output.
+        size_by: What the areas of the circles stand for, "importance" or "inputs" (measured inputs attached to a
+            vertex); where no vertex has an importance, the inputs in any case. Colours stand for importance.
 
     Raises:
+        OptionError: `size_by` is another word.
         FormatError: An edge ends at no vertex of the list, or the edges form a cycle.
     """
     nodes = {node["name"]: node for node in hidden["nodes"]}
@@ -223,10 +194,11 @@ def network_figure(hidden: Mapping[str, Any], *, title: str, max_vertices: int =
     kept = selection(nodes, edges, limit=max_vertices)
     edges = [edge for edge in edges if edge["source"] in kept and edge["target"] in kept]
     columns = column_of(sorted(kept), edges)
-    levels, chains = items(nodes, columns, edges)
+    scale = scale_of([nodes[name] for name in sorted(kept)], by=size_by)
+    levels, chains = items(nodes, columns, edges, scale=scale)
     order_levels(levels, chains)
     place(levels, chains)
-    return _network_svg(nodes, levels, chains, title=title, left_out=len(nodes) - len(kept))
+    return _network_svg(nodes, levels, chains, title=title, scale=scale)
 
 
 def _network_svg(
@@ -235,15 +207,14 @@ def _network_svg(
     chains: Sequence[tuple[Mapping[str, Any], list[Item]]],
     *,
     title: str,
-    left_out: int,
+    scale: Scale,
 ) -> NetworkFigure:
     """Draw the placed items: edges first, vertices over them."""
     drawn = [(nodes[item.name], item) for level in levels for item in level if item.name is not None]
     fed = {edge["target"] for edge, _ in chains}
-    largest = max((node["n_inputs"] for node, _ in drawn), default=0)
     known = [node["importance"] for node, _ in drawn if node["importance"] is not None]
-    scale = (min(known), max(known)) if known else None
-    columns_x, width = _columns_x(levels, fed, most=largest)
+    span = (min(known), max(known)) if known else None
+    columns_x, width = _columns_x(levels, fed, most=max((scale.size(node) for node, _ in drawn), default=0.0))
     top = min((item.y - item.above for level in levels for item in level), default=0.0) - MARGIN_PX
     bottom = max((item.y + item.below for level in levels for item in level), default=0.0) + MARGIN_PX
     circles = [
@@ -251,8 +222,8 @@ def _network_svg(
             "node": node,
             "x": columns_x[item.column],
             "y": item.y - top,
-            "r": size(node, largest),
-            "step": _importance_step(node["importance"], scale),
+            "r": scale.size(node),
+            "step": _importance_step(node["importance"], span),
             "label": short_name(node["name"]),
             "above": node["name"] in fed,
         }
@@ -268,23 +239,22 @@ def _network_svg(
         points[-1] = (points[-1][0] + landings[position][0], points[-1][1] + landings[position][1])
         weight = 0.5 if edge["weight"] is None or heaviest == 0 else abs(edge["weight"]) / heaviest
         lines.append({"edge": edge, "path": _curve(points), "width": 0.8 + 1.6 * weight})
-    svg = _render(
-        "network.svg.j2", title=title, width=width, height=max(bottom - top, 60.0), nodes=circles, edges=lines
-    )
+    svg = render("network.svg.j2", title=title, width=width, height=max(bottom - top, 60.0), nodes=circles, edges=lines)
     present = {edge["interaction"] for edge, _ in chains}
     kinds = tuple(kind for kind in (1, -1, 0) if kind in present)
-    return NetworkFigure(svg, len(drawn), left_out, largest, scale, kinds)
+    absent = tuple(sorted(set(nodes) - {node["name"] for node, _ in drawn}))
+    return NetworkFigure(svg, len(drawn), len(absent), scale, span, kinds, absent)
 
 
-def _columns_x(levels: Sequence[Sequence[Item]], fed: set[str], *, most: int) -> tuple[list[float], float]:
+def _columns_x(levels: Sequence[Sequence[Item]], fed: set[str], *, most: float) -> tuple[list[float], float]:
     """Centre of each column and the width of the picture; columns move apart until the page is filled."""
     room_left, room_right = [], []
     for level in levels:
         names = [item.name for item in level if item.name is not None]
-        beside = max((_text_px(short_name(name)) for name in names if name not in fed), default=0.0)
-        over = max((_text_px(short_name(name)) / 2 for name in names if name in fed), default=0.0)
-        room_left.append(max(beside + radius(most, most) + 6, over))
-        room_right.append(max(0.55 * over, radius(most, most)))
+        beside = max((text_px(short_name(name)) for name in names if name not in fed), default=0.0)
+        over = max((text_px(short_name(name)) / 2 for name in names if name in fed), default=0.0)
+        room_left.append(max(beside + most + 6, over))
+        room_right.append(max(0.55 * over, most))
     room_right[-1] *= 2.2  # at the right end nothing follows that a name may hang over; outputs are bold
     needed = math.fsum(room_left) + math.fsum(room_right) + 12.0
     gaps = max(len(levels) - 1, 1)
@@ -316,29 +286,17 @@ def _landings(
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:
     """A smooth way through the points, level at each of them."""
-    path = f"M{_px(points[0][0])} {_px(points[0][1])}"
+    path = f"M{px(points[0][0])} {px(points[0][1])}"
     for (x0, y0), (x1, y1) in itertools.pairwise(points):
         middle = (x0 + x1) / 2
-        path += f"C{_px(middle)} {_px(y0)} {_px(middle)} {_px(y1)} {_px(x1)} {_px(y1)}"
+        path += f"C{px(middle)} {px(y0)} {px(middle)} {px(y1)} {px(x1)} {px(y1)}"
     return path
 
 
-def _importance_step(importance: float | None, scale: tuple[float, float] | None) -> int | None:
+def _importance_step(importance: float | None, span: tuple[float, float] | None) -> int | None:
     """Colour of a vertex, 0 (least) to IMPORTANCE_STEPS - 1 (greatest)."""
-    if importance is None or scale is None:
+    if importance is None or span is None:
         return None
-    low, high = scale
+    low, high = span
     share = 1.0 if high == low else (importance - low) / (high - low)
     return min(int(share * IMPORTANCE_STEPS), IMPORTANCE_STEPS - 1)
-
-
-def _text_px(text: str) -> float:
-    return CHARACTER_PX * sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _px(value: float) -> str:
-    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: no "-0"
-
-
-def _render(template: str, **values: Any) -> str:
-    return environment().get_template(template).render(values)

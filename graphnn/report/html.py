@@ -1,9 +1,9 @@
-"""The report as one HTML file that needs nothing else: no network, no script, no font.
+"""The report as one HTML file that needs nothing else: no network and no font; it reads without a script.
 
 `render_html` receives the payload of `report.json` and only lays it out; every number in the page is a number of
 the payload. A content security policy in the page forbids every request and every script but the one of the
-template, so that a hostile vertex name can do nothing even in an old browser. Of graphnn this module imports only
-`graphnn.errors` and the figures beside it.
+template, which sorts tables and searches the picture, so that a hostile vertex name can do nothing even in an old
+browser. Of graphnn this module imports only `graphnn.errors` and what lies beside it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,26 @@ from markupsafe import Markup
 
 from graphnn.errors import FormatError
 from graphnn.report import figures
-from graphnn.report.layout import radius
-from graphnn.report.text import METRIC_LABELS, metric_label
+from graphnn.report.canvas import environment
+from graphnn.report.sections import (
+    OPTIONAL,
+    confusing_view,
+    controls_view,
+    corrected_view,
+    importance_view,
+    label_of,
+)
+from graphnn.report.text import MEAN_OF_OUTPUTS, METRIC_LABELS, metric_label, significant_text
 
 FORMAT = "graphnn-report/1"
 MAX_NAMES = 200
 MAX_FOLD_ROWS = 500
 MAX_OUTPUTS_DRAWN = 6
 MAX_EDGE_ROWS = 200
-TOP_NODES = 20
+MAX_ABSENT = 2000
 
 _NETWORKS = ("full", "compressed")
+_MAY_LACK = ("created", "command", "python", "confusing_sentence", *OPTIONAL)
 _FOLD_FACTS = ("network", "output", "seed", "fold", "n_train", "n_validation", "n_test", "epochs")
 _MISSING: Any = object()
 _SECTIONS: dict[str, type | tuple[type, ...]] = {
@@ -81,7 +90,7 @@ def render_html(payload: Mapping[str, Any]) -> str:
     """
     _check(payload)
     try:
-        page = figures.environment().get_template("report.html.j2").render(_view(payload))
+        page = environment().get_template("report.html.j2").render(_view(payload))
     except (jinja2.UndefinedError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise FormatError(
             f"expected a complete payload of format {FORMAT}, got one in which {_reason(error)}; "
@@ -95,7 +104,7 @@ def _check(payload: Mapping[str, Any]) -> None:
     got = payload.get("format") if isinstance(payload, Mapping) else type(payload).__name__
     if got != FORMAT:
         raise FormatError(f"expected a report payload of format {FORMAT!r}, got {got!r}; write it anew with to_json()")
-    for name, kind in _SECTIONS.items():
+    for name, kind in (*_SECTIONS.items(), *((name, Sequence) for name in OPTIONAL if name in payload)):
         value = payload.get(name, _MISSING)
         if not isinstance(value, kind) or (kind is Sequence and isinstance(value, str)):
             found = "nothing" if value is _MISSING else type(value).__name__
@@ -112,13 +121,12 @@ def _reason(error: Exception) -> str:
 def _view(payload: Mapping[str, Any]) -> dict[str, Any]:
     """What the template needs beside the payload: figures, selections and orders; no new results."""
     metrics = _metrics(payload)
-    environment = figures.environment()
-    script = _source(environment, "report.js").strip()
+    script = _source("report.js").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     compressed = payload["networks"]["compressed"]
     return {
-        "report": {"created": None, "command": None, "python": None, **payload},
-        "style": Markup(_source(environment, "report.css")),
+        "report": {**dict.fromkeys(_MAY_LACK), **payload},
+        "style": Markup(_source("report.css")),
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
         "headline": _headline(payload, metrics),
@@ -145,17 +153,23 @@ def _view(payload: Mapping[str, Any]) -> dict[str, Any]:
         "network": _network(payload),
         "network_edges": _network_edges(payload),
         "network_edges_left": max(0, len(payload["hidden_network"]["edges"]) - MAX_EDGE_ROWS),
-        "importance": _importance(payload),
+        "controls": controls_view(payload, metrics),
+        "importance": importance_view(payload),
+        "corrected": corrected_view(payload),
+        "confusing": confusing_view(payload),
+        "margins": list(payload.get("non_inferiority", ()))[:MAX_FOLD_ROWS],
+        "label_of": label_of,
+        "error_metrics": figures.ERROR_METRICS,
         "options": [(name, _pairs(payload["protocol"].get(name) or {})) for name in ("training", "network")],
         "pairs": _pairs,
     }
 
 
-def _source(environment: jinja2.Environment, name: str) -> str:
-    loader = environment.loader
+def _source(name: str) -> str:
+    loader = environment().loader
     if loader is None:  # pragma: no cover - `environment` always has one
         raise FormatError(f"expected the template {name} in the package, found no loader; install graphnn again")
-    return loader.get_source(environment, name)[0]
+    return loader.get_source(environment(), name)[0]
 
 
 def _metrics(payload: Mapping[str, Any]) -> list[str]:
@@ -174,10 +188,12 @@ def _outputs(payload: Mapping[str, Any]) -> list[str]:
 def _headline(payload: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
     """The tiles at the top: compression of edges and hidden nodes, the first metric's change, the proof."""
     by_quantity = {row["quantity"]: row for row in payload["compression"]}
-    changes = [row for row in _summary_rows(payload, metrics) if metrics and row["metric"] == metrics[0]]
+    leading = [row for row in _summary_rows(payload, metrics) if metrics and row["metric"] == metrics[0]]
+    changes = [row for row in leading if row["output"] != MEAN_OF_OUTPUTS]
     return {
         "compression": [by_quantity[name] for name in ("edges", "hidden nodes", "parameters") if name in by_quantity],
         "changes": changes,
+        "mean": next((row for row in leading if row["output"] == MEAN_OF_OUTPUTS), None),
         "low": min((row["change"] for row in changes if row["change"] is not None), default=None),
         "high": max((row["change"] for row in changes if row["change"] is not None), default=None),
     }
@@ -260,30 +276,32 @@ def _network(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "svg": Markup(drawn.svg),
         "drawn": drawn,
-        "sizes": sorted({max(1, round(drawn.largest_fan_in / 10)), drawn.largest_fan_in})
-        if drawn.largest_fan_in
-        else [],
-        "radius": lambda n: radius(n, drawn.largest_fan_in),
+        "sizes": _legend(drawn),
         "steps": range(figures.IMPORTANCE_STEPS),
+        "absent": drawn.absent[:MAX_ABSENT],
+        "absent_left": max(0, len(drawn.absent) - MAX_ABSENT),
     }
+
+
+def _legend(drawn: figures.NetworkFigure) -> list[dict[str, Any]]:
+    """Two circles of the picture's scale, and what they stand for."""
+    scale = drawn.scale
+    if scale.largest <= 0:
+        return []
+    if scale.by == "importance":
+        return [
+            {"r": scale.radius(value), "text": f"importance {significant_text(value)}"}
+            for value in (0.1 * scale.largest, scale.largest)
+        ]
+    return [
+        {"r": scale.radius(n), "text": f"{n:,} measured input{'' if n == 1 else 's'} attached"}
+        for n in sorted({max(1, round(scale.largest / 10)), int(scale.largest)})
+    ]
 
 
 def _network_edges(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     edges = sorted(payload["hidden_network"]["edges"], key=lambda edge: (edge["source"], edge["target"]))
     return edges[:MAX_EDGE_ROWS]
-
-
-def _importance(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The first nodes of each network, with the greatest mean of all, to which the bars are drawn."""
-    names = sorted({row["network"] for row in payload["importance"]}, key=lambda name: (name != "full", name))
-    tables = []
-    for name in names:
-        rows = sorted(
-            (row for row in payload["importance"] if row["network"] == name), key=lambda row: (row["rank"], row["node"])
-        )
-        greatest = max((abs(row["mean"]) for row in rows if row["mean"] is not None), default=0.0)
-        tables.append({"network": name, "rows": rows[:TOP_NODES], "total": len(rows), "greatest": greatest})
-    return tables
 
 
 def _bounded(names: Sequence[str]) -> dict[str, Any]:

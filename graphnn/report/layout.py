@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphnn.errors import FormatError
+from graphnn.errors import FormatError, OptionError
 
 OUTPUT_RADIUS = 7.5
 _UNKNOWN_RANK = float("-inf")
@@ -25,6 +25,43 @@ class Item:
     below: float
     name: str | None = None
     y: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the area of a circle stands for.
+
+    Attributes:
+        by: "importance" or "inputs".
+        largest: The greatest value of the picture.
+    """
+
+    by: str
+    largest: float
+
+    def radius(self, value: float | None) -> float:
+        """Radius of a circle: its area grows with the value; the smallest one for a value that is not known."""
+        share = max(value or 0.0, 0.0) / self.largest if self.largest > 0 else 0.0
+        return 3.5 + 8.5 * math.sqrt(share)
+
+    def size(self, node: Mapping[str, Any]) -> float:
+        """Half the width of a vertex; outputs are never small."""
+        r = self.radius(node["importance"] if self.by == "importance" else node["n_inputs"])
+        return max(r, OUTPUT_RADIUS) if node["role"] == "output" else r
+
+
+def scale_of(nodes: Sequence[Mapping[str, Any]], *, by: str = "importance") -> Scale:
+    """The scale of a picture of these vertices; where none has an importance, that of their measured inputs.
+
+    Raises:
+        OptionError: `by` is neither "importance" nor "inputs".
+    """
+    if by not in ("importance", "inputs"):
+        raise OptionError("size_by", by, "'importance' or 'inputs'")
+    known = [node["importance"] for node in nodes if node["importance"] is not None]
+    if by == "importance" and known:
+        return Scale("importance", max(known))
+    return Scale("inputs", max((node["n_inputs"] for node in nodes), default=0))
 
 
 def selection(nodes: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], *, limit: int) -> set[str]:
@@ -92,15 +129,19 @@ def column_of(names: Sequence[str], edges: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def items(
-    nodes: Mapping[str, Any], columns: Mapping[str, int], edges: Sequence[Mapping[str, Any]]
+    nodes: Mapping[str, Any],
+    columns: Mapping[str, int],
+    edges: Sequence[Mapping[str, Any]],
+    *,
+    scale: Scale | None = None,
 ) -> tuple[list[list[Item]], list[tuple[Mapping[str, Any], list[Item]]]]:
     """One list of items a column, and for each edge the chain of items from its source to its target."""
     fed = {edge["target"] for edge in edges}
-    largest = max((nodes[name]["n_inputs"] for name in columns), default=0)
+    scale = scale or scale_of([nodes[name] for name in sorted(columns)])
     levels: list[list[Item]] = [[] for _ in range(max(columns.values(), default=-1) + 1)]
     item_of = {}
     for name in sorted(columns):
-        r = size(nodes[name], largest)
+        r = scale.size(nodes[name])
         below = max(r + 2.0, 7.5)
         item = Item(columns[name], above=r + 18.0 if name in fed else below, below=below, name=name)
         item_of[name] = item
@@ -195,17 +236,6 @@ def _spread(level: Sequence[Item], wanted: Sequence[float]) -> None:
     means = [mean for mean, size in blocks for _ in range(int(size))]
     for item, mean, offset in zip(level, means, offsets, strict=True):
         item.y = mean + offset
-
-
-def size(node: Mapping[str, Any], largest: int) -> float:
-    """Half the width of a vertex; outputs have few measured inputs or none and are never small."""
-    r = radius(node["n_inputs"], largest)
-    return max(r, OUTPUT_RADIUS) if node["role"] == "output" else r
-
-
-def radius(n_inputs: int, largest: int) -> float:
-    """Radius of a vertex: its area grows with the number of measured inputs."""
-    return 3.5 + (8.5 * math.sqrt(n_inputs / largest) if largest else 0.0)
 
 
 def _mean(values: Sequence[float], default: float) -> float:

@@ -18,12 +18,13 @@ import pandas as pd
 from graphnn import __version__
 from graphnn.errors import quoted
 from graphnn.evaluate.compare import NETWORKS, Comparison
-from graphnn.explain.importance import METHOD
+from graphnn.explain.importance import METHODS
 from graphnn.extract.dag import Dag
 from graphnn.graph.check import reading
 from graphnn.graph.prior import Dropped, PriorGraph
+from graphnn.report import sentences
 from graphnn.report.html import FORMAT
-from graphnn.report.text import change_text, metric_label, number_text, p_text
+from graphnn.report.text import metric_label
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "keras", "jax", "highspy")
 CONFIDENCE = 0.95
@@ -93,23 +94,72 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
         "networks": {name: _network(comparison, name) for name in NETWORKS},
         "compression": _records(comparison.compression),
         "protocol": _protocol(comparison) | {"margin": context.margin},
-        "folds": _records(comparison.scores),
+        "folds": _records(_without_draws(comparison)),
         "summary": _records(summary),
         "non_inferiority": _records(shown),
         "sentences": _sentences(comparison, summary, shown),
+        **_controls(comparison),
         "importance": _records(ranking),
-        "importance_method": METHOD,
+        "importance_method": METHODS["gradient"],
         "importance_runs": _records(importance),
         "stability": _records(stability),
         "rank_intervals": _records(comparison.rank_intervals(level=RANK_LEVEL, top=TOP)),
         "importance_sentences": [
-            _stability_sentence(row, several=len(comparison.outputs) > 1) for _, row in stability.iterrows()
+            sentences.of_stability(row, several=len(comparison.outputs) > 1) for _, row in stability.iterrows()
         ],
+        **_corrected(comparison),
+        **_confusing(comparison),
         "hidden_network": _hidden_network(comparison, ranking),
         "planted": _planted(context, ranking),
         "warnings": _warnings(comparison, full, compressed),
     }
     return _plain(payload)
+
+
+CONFUSING = 20  # cells for each output
+
+
+def _without_draws(comparison: Comparison) -> pd.DataFrame:
+    """Scores of what is trained on all splits; draws have a table of their own."""
+    drawn = [name for name, made in comparison.controls.items() if made.draw]
+    return comparison.scores[~comparison.scores["network"].isin(drawn)]
+
+
+def _controls(comparison: Comparison) -> dict[str, Any]:
+    """Sizes of all that was trained, contrasts with the compressed network, and where it falls among random ones."""
+    contrasts, nulls = comparison.contrasts(confidence=CONFIDENCE), comparison.null_tests()
+    if "output" not in contrasts:
+        contrasts["output"] = comparison.outputs[0]
+    draws = comparison.draws()
+    minima = comparison.minima_stability(top=TOP) if comparison.drawn("minima") else pd.DataFrame()
+    several = len(comparison.outputs) > 1
+    return {
+        "contenders": _records(comparison.sizes.assign(engine=[comparison.engines[name] for name in comparison.fits])),
+        "contrasts": _records(contrasts),
+        "null_tests": _records(nulls),
+        "null_draws": _records(draws[draws["metric"] == comparison.metrics[0]]),
+        "minima_stability": _records(minima),
+        "control_sentences": sentences.of_controls(comparison, contrasts, nulls, minima, several=several),
+    }
+
+
+def _corrected(comparison: Comparison) -> dict[str, Any]:
+    """Importance beside that on control inputs, where these were trained on."""
+    if not comparison.drawn("control-inputs"):
+        return {"corrected_importance": [], "corrected_sentences": []}
+    found = comparison.corrected_importance()
+    return {
+        "corrected_importance": _records(found),
+        "corrected_sentences": sentences.of_correction(found, several=len(comparison.outputs) > 1),
+    }
+
+
+def _confusing(comparison: Comparison) -> dict[str, Any]:
+    """The cells of which the networks are least sure; none for a regression."""
+    if comparison.options.task == "regression":
+        return {"confusing_cells": [], "confusing_sentence": ""}
+    found = comparison.confusing_cells(n=CONFUSING)
+    return {"confusing_cells": _records(found), "confusing_sentence": sentences.of_confusing(found)}
 
 
 def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
@@ -205,80 +255,29 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame, shown: pd.DataFram
     """The answer in words: what was saved, and what became of the leading metric."""
     sizes = {row["quantity"]: row for row in _records(comparison.compression)}
     edges, hidden = sizes["edges"], sizes["hidden nodes"]
-    sentences = [
+    told = [
         f"The compressed network has {edges['compressed']:,} edges, the full one {edges['full']:,} "
         f"({edges['reduction_percent']:.1f} % fewer), and {hidden['compressed']:,} hidden nodes instead of "
         f"{hidden['full']:,}."
     ]
     leading = summary[summary["metric"] == comparison.metrics[0]]
-    sentences += [_sentence_of(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
+    told += [sentences.of_change(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
     leading = shown[shown["metric"] == comparison.metrics[0]]
-    sentences += [_margin_sentence(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
+    told += [sentences.of_margin(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
     if comparison.is_optimistic:
-        sentences.append("These figures are optimistic: early stopping watched the reported fold.")
-    return sentences
-
-
-def _sentence_of(row: Any, *, several: bool) -> str:
-    metric = metric_label(row["metric"]) + (f" of {row['output']}" if several else "")
-    if not math.isfinite(row["full"]):
-        return f"{metric} is not defined on any fold, so nothing can be said of its change."
-    means = f"Mean {metric} is {number_text(row['full'])} before and {number_text(row['compressed'])} after compression"
-    change = f"{means}: a change of {change_text(row['change'])}"
-    if not math.isfinite(row["p"]):
-        return f"{change}; the splits say nothing of its uncertainty."
-    interval = f"{100 * CONFIDENCE:.0f} % interval {change_text(row['ci_low'])} to {change_text(row['ci_high'])}"
-    clear = row["ci_low"] > 0 or row["ci_high"] < 0
-    verdict = "a difference beyond chance" if clear else "no difference beyond chance was detected"
-    return f"{change} ({interval}, corrected resampled t, {_p_words(row['p'])}); {verdict}."
-
-
-def _p_words(p: float) -> str:
-    text = p_text(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def _margin_sentence(row: Any, *, several: bool) -> str:
-    """What was shown of the margin."""
-    metric = metric_label(row["metric"]) + (f" of {row['output']}" if several else "")
-    claim = f"Not worse than {number_text(row['margin'])} in {metric}"
-    if not math.isfinite(row["change"]):
-        return f"{claim}: nothing can be said, as it is not defined on any fold."
-    if math.isfinite(row["bound"]) and not math.isfinite(row["p"]):
-        return f"{claim}: supported, as it changed on no split."
-    if not math.isfinite(row["bound"]):
-        return f"{claim}: nothing can be said, as the splits say nothing of the uncertainty of the change."
-    found = f"one-sided {100 * CONFIDENCE:.0f} % bound {change_text(row['bound'])}, {_p_words(row['p'])}"
-    if row["supported"]:
-        return f"{claim}: supported ({found})."
-    return f"{claim}: not supported ({found}); these cells cannot rule a larger loss out."
-
-
-def _stability_sentence(row: Any, *, several: bool) -> str:
-    """How far fits agree on the order of the nodes."""
-    whose = f"{row['network'].capitalize()} network" + (f", output {row['output']}" if several else "")
-    if row["n_fits"] < 2:
-        return f"{whose}: one fit cannot say how stable its ranks are."
-    if not math.isfinite(row["kendall_w"]):
-        few = row["n_nodes"] < 3
-        return (
-            f"{whose}: {'too few nodes' if few else 'all scores tie, so nothing is there'} to say how stable ranks are."
-        )
-    shared, chance = (f"{100 * row[name]:.0f} %" for name in ("jaccard", "jaccard_by_chance"))
-    return (
-        f"{whose}: over {row['n_fits']:,} fits the ranks of {row['n_nodes']:,} nodes have Kendall's W "
-        f"{number_text(row['kendall_w'], digits=2)} (1: all fits give one order; near 0: no more than chance); two "
-        f"fits share {shared} of the nodes that either has among its first {row['top']:,} (by chance {chance})."
-    )
+        told.append("These figures are optimistic: early stopping watched the reported fold.")
+    return told
 
 
 def _ranking(importance: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of the score over outputs, seeds and folds, and the rank by mean (1 is first; ties by name)."""
-    groups = importance.groupby(["network", "node"], sort=True)["score"]
-    frame = groups.agg(mean="mean", sd="std").reset_index()
+    groups = importance.assign(squared_bias=importance["bias"] ** 2).groupby(["network", "node"], sort=True)
+    frame = groups.agg(mean=("score", "mean"), sd=("score", "std"), squared_bias=("squared_bias", "mean")).reset_index()
+    by_bias = frame.sort_values(["network", "squared_bias", "node"], ascending=[False, False, True], kind="stable")
+    frame["bias_rank"] = by_bias.groupby("network").cumcount() + 1
     frame = frame.sort_values(["network", "mean", "node"], ascending=[False, False, True], kind="stable")
     frame["rank"] = frame.groupby("network").cumcount() + 1
-    return frame[["node", "network", "mean", "sd", "rank"]].reset_index(drop=True)
+    return frame[["node", "network", "mean", "sd", "rank", "squared_bias", "bias_rank"]].reset_index(drop=True)
 
 
 def _hidden_network(comparison: Comparison, ranking: pd.DataFrame) -> dict[str, Any]:
@@ -346,7 +345,8 @@ def _thin_metrics(comparison: Comparison) -> list[str]:
     found = []
     for output, rows in comparison.scores.groupby("output", sort=True):
         for metric in comparison.metrics:
-            defined = rows.groupby(["seed", "fold"])[metric].count().eq(len(NETWORKS))
+            pair = rows[rows["network"].isin(NETWORKS)]
+            defined = pair.groupby(["seed", "fold"])[metric].count().eq(len(NETWORKS))
             if not defined.all():
                 found.append(
                     f"{metric_label(metric)} of {output} is defined on {int(defined.sum())} of {len(defined)} folds "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 LABEL_WIDTH = 17  # characters; longer names are shortened in the middle, the whole name is in the tooltip
+MEAN_OF_OUTPUTS = "(mean)"  # stand in tables where the name of an output does
+ALL_CLASSES = "(classes)"
 METRIC_LABELS = {
     "roc_auc": "ROC-AUC",
     "average_precision": "Average precision",
@@ -40,6 +42,22 @@ def number_text(value: float | None, *, digits: int = 3) -> str:
         text = f"{value:.1e}" if abs(value) < 1e-6 else f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
     else:
         text = f"{value:,.{digits}f}"
+    return text.replace("-", "−")
+
+
+def significant_text(value: float | None, *, digits: int = 3) -> str:
+    """Write a number of no fixed scale, such as an importance, with so many significant digits.
+
+    Example:
+        >>> significant_text(0.0023712), significant_text(1.5), significant_text(1234.6), significant_text(0.0)
+        ('0.00237', '1.50', '1,235', '0')
+    """
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    text = f"{value:.{digits - 1}e}" if size < -6 or size > 8 else f"{value:,.{max(0, digits - 1 - size)}f}"
     return text.replace("-", "−")
 
 
@@ -85,6 +103,16 @@ def objective_label(name: str) -> str:
 def metric_label(metric: str) -> str:
     """Name a metric as it is written in papers: "roc_auc" is "ROC-AUC"."""
     return METRIC_LABELS.get(metric) or (metric[:1].upper() + metric[1:].replace("_", " "))
+
+
+def output_label(output: str) -> str:
+    """Name an output; "(mean)" stands for the mean of all.
+
+    Example:
+        >>> output_label("TCR"), output_label("(mean)")
+        ('TCR', 'mean of outputs')
+    """
+    return {MEAN_OF_OUTPUTS: "mean of outputs", ALL_CLASSES: "all classes"}.get(output, output)
 
 
 def short_name(name: str, *, width: int = LABEL_WIDTH) -> str:

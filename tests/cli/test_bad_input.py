@@ -245,7 +245,7 @@ def test_an_output_in_a_place_that_cannot_be(folder, out):
 
 @pytest.mark.parametrize("out", ["net.sif", "net.sif/rep"])
 def test_a_report_folder_that_cannot_be_is_refused_before_training(folder, monkeypatch, out):
-    monkeypatch.setattr("graphnn.evaluate.compare.Trainer", None)
+    monkeypatch.setattr("graphnn.evaluate.entrants.Trainer", None)
     before = contents(folder)
     result = run(*COMPARE, "--out", out)
     assert result.code in (1, 2)

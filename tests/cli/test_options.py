@@ -48,6 +48,7 @@ COMPARE_OPTIONS = [
     ({"--scaling": ("protocol.training.scaling", "max")}, True),
     ({"--margin": ("protocol.margin", 0.05)}, None),
     ({"--engine": ("protocol.training.engine", "jax")}, None),
+    ({"--class-weight": ("protocol.training.class_weight", "balanced")}, None),
     ({"--task": ("protocol.network.task", "regression")}, True),
     ({"--hidden-activation": ("protocol.network.hidden_activation", "relu")}, True),
     ({"--units": ("protocol.network.units", 2)}, True),
@@ -443,6 +444,8 @@ def test_no_option_of_compare_is_left_out_here():
             "genome",
             "label",
             "groups",
+            "controls",
+            "draws",
             "duplicates",
             "source",
             "target",
@@ -458,5 +461,5 @@ def test_two_outputs_are_named_in_table_and_json(folder):
     (folder / "labels.csv").write_text(labels_csv(("Y", "Z")))
     result = succeed("compare", "net.sif", "--input-suffix", "_gene", "-o", "Z,Y", *CELLS, *SHORT, "--json")
     assert result.data["asked"]["outputs"] == ["Y", "Z"]
-    assert {row["output"] for row in result.data["summary"]} == {"Y", "Z"}
+    assert {row["output"] for row in result.data["summary"]} == {"Y", "Z", "(mean)"}
     assert "output" in result.stderr

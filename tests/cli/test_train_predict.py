@@ -236,6 +236,7 @@ def test_no_option_is_left_out_here():
     common = {"out", "force", "json_", "quiet", "seed", "cells", "layer", "genome", "normalize"}
     train = tested | common | {"network", "labels", "label", "input_suffix", "duplicates", "dropout_on"}
     train |= {"activation", "level_activation", "adaptive_dropout", "sign_penalty", "kernel", "dtype", "engine"}
+    train |= {"class_weight"}
     assert set(inspect.signature(verbs["train"]).parameters) == train
     predict = common | {"model", "missing", "batch_size"}
     assert set(inspect.signature(verbs["predict"]).parameters) == predict

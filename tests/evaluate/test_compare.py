@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from graphnn.compiler.options import NetworkOptions
 from graphnn.data.cells import Cells
 from graphnn.errors import DataError, MismatchError
-from graphnn.evaluate import compare as module
+from graphnn.evaluate import entrants
 from graphnn.evaluate.compare import NETWORKS, compare
 from graphnn.evaluate.engine import Fit
 from graphnn.evaluate.options import TrainingOptions
@@ -55,8 +55,8 @@ class Recorder:
 
 @pytest.fixture
 def recorded(monkeypatch):
-    monkeypatch.setattr(module, "Trainer", Recorder)
-    monkeypatch.setattr(module, "compile_network", lambda *_: None)
+    monkeypatch.setattr(entrants, "Trainer", Recorder)
+    monkeypatch.setattr(entrants, "compile_network", lambda *_: None)
     monkeypatch.setattr(Recorder, "seen", [])
     return Recorder.seen
 
@@ -157,7 +157,7 @@ def untrained(monkeypatch):
     def train(*_, **__):
         raise AssertionError("training began before the input was checked")
 
-    monkeypatch.setattr(module, "Trainer", train)
+    monkeypatch.setattr(entrants, "Trainer", train)
 
 
 def test_a_missing_column_is_named(untrained):
@@ -275,8 +275,8 @@ def test_compression_against_counts_by_hand():
     compressed = dag_of("a>y b>h c>h h>y", inputs="a b c", outputs="y")
     x, y = cells(columns=("a", "b", "c"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "Trainer", Recorder)
-        patch.setattr(module, "compile_network", lambda *_: None)
+        patch.setattr(entrants, "Trainer", Recorder)
+        patch.setattr(entrants, "compile_network", lambda *_: None)
         table = compare(full, compressed, x, y, folds=2).compression
     assert table.columns.tolist() == ["quantity", "full", "compressed", "reduction_percent"]
     rows = {row.quantity: (row.full, row.compressed, row.reduction_percent) for row in table.itertuples()}
@@ -351,7 +351,9 @@ def test_several_outputs_each_with_its_own_labels():
     found = compare(full, compressed, x, labels, folds=2, training=TrainingOptions(epochs=30, learning_rate=0.05))
     summary = found.summary()
     assert summary.columns.tolist() == [*SUMMARY, "output"]
-    assert summary["output"].tolist() == ["y"] * 5 + ["z"] * 5
+    assert summary["output"].tolist() == ["y"] * 5 + ["z"] * 5 + ["(mean)"] * 5
+    means = summary.set_index(["output", "metric"])["full"]
+    assert means["(mean)", "roc_auc"] == pytest.approx((means["y", "roc_auc"] + means["z", "roc_auc"]) / 2)
     assert found.labels.columns.tolist() == ["y", "z"]
     predictions = found.predictions()
     for output in ("y", "z"):

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pandas as pd
+import pytest
 
 from graphnn.compiler.options import NetworkOptions
+from graphnn.data.cells import as_cells
 from graphnn.evaluate.compare import compare
+from graphnn.evaluate.entrants import preference_scores
+from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import fit_scaler
-from tests.evaluate.small import TRAINING, bytes_of, cells, comparison, networks, splits_of, trainer
+from graphnn.graph.prior import PriorGraph
+from tests.evaluate.small import (
+    INPUTS,
+    OUTPUT,
+    PRIOR,
+    TRAINING,
+    bytes_of,
+    cells,
+    comparison,
+    networks,
+    splits_of,
+    trainer,
+)
 
 FULL, COMPRESSED = networks()
 X, Y = cells(48, seed=1)
@@ -117,3 +136,89 @@ def test_the_unit_of_a_measurement_does_not_matter():
     for unit in (1e-9, 1e-6, 1e6):
         little = (x * unit).astype(np.float32)
         np.testing.assert_allclose(fit_scaler(little, "standard").transform(little), expected, atol=1e-3)
+
+
+# -- a canary: an input that tells the label in one fold only, the one that is reported -------------------------------
+
+
+EVERY_MODEL = ("dense", "elastic-net", "label-preferred")
+
+
+def canary(seed: int, *, sign: int = 1, in_training: bool = False) -> tuple[pd.DataFrame, pd.Series]:
+    """Noise and a label that nothing tells, but for the input "d" in the cells of the first fold.
+
+    With `in_training` "d" tells the label everywhere: a network that could use the canary. The sign says which way it
+    tells: a network that has not seen it has some weight for "d" all the same, and does well by one sign as it does
+    badly by the other, so that over both it is where chance is.
+    """
+    rng = np.random.default_rng(seed)
+    n_cells = 400
+    x = pd.DataFrame(rng.normal(size=(n_cells, 4)), columns=list("abcd"), index=[f"c{i}" for i in range(n_cells)])
+    x["h"], x["k"] = rng.normal(size=(2, n_cells))  # genes of hidden vertices, by which a network may be preferred
+    y = pd.Series(rng.permutation(np.arange(n_cells) % 2), index=x.index)
+    labels = y.to_numpy(dtype=np.float64)[:, None]
+    first = splits_of(labels, folds=5, seed=seed, validation_fraction=0.2)[0]
+    rows = np.arange(n_cells) if in_training else first.test
+    for name in ("d", "k"):
+        x.iloc[rows, x.columns.get_loc(name)] = sign * 3.0 * (2 * y.iloc[rows] - 1)
+    return x, y
+
+
+CANARY = {"training": TrainingOptions(epochs=30, patience=5, learning_rate=0.05), "controls": EVERY_MODEL}
+
+
+@pytest.fixture(scope="module")
+def aucs() -> dict[str, pd.DataFrame]:
+    """ROC-AUC of the first fold, a row a data set and a column a network or model."""
+    prior = PriorGraph.from_sif_tuples(PRIOR).prune(INPUTS, [OUTPUT])
+    found = {}
+    for what, protocol, in_training in (
+        ("nested", "nested", False), ("tutorial", "tutorial", False), ("telling", "nested", True)
+    ):  # fmt: skip
+        rows = []
+        for seed, sign in itertools.product(range(5), (1, -1)):
+            x, y = canary(seed, sign=sign, in_training=in_training)
+            done = compare(FULL, COMPRESSED, x, y, folds=5, seed=seed, protocol=protocol, prior=prior, **CANARY)
+            first = done.scores[done.scores["fold"] == 0]
+            rows.append(first.set_index("network")["roc_auc"].astype(float))
+        found[what] = pd.DataFrame(rows)
+    return found
+
+
+def test_a_canary_of_the_reported_fold_raises_no_auc(aucs):
+    for name in ("full", "compressed", *EVERY_MODEL):
+        mean = aucs["nested"][name].mean()
+        assert 0.45 < mean < 0.55, (name, mean)
+
+
+def test_the_canary_is_one_where_it_may_be_learnt_or_watched(aucs):
+    """What would be seen if the reported fold had trained, and that watching it is seen as well."""
+    assert (aucs["telling"].mean() > 0.9).all()
+    for name in ("full", "compressed"):
+        assert aucs["tutorial"][name].mean() > aucs["nested"][name].mean() + 0.04
+
+
+def test_a_network_preferred_by_labels_ignores_the_reported_fold():
+    """Chosen by the genes of hidden vertices among training cells: other cells of a fold change its network never."""
+    prior = PriorGraph.from_sif_tuples(PRIOR).prune(INPUTS, [OUTPUT])
+    x, y = canary(3)
+    how = {"folds": 5, "seed": 3, "prior": prior, "controls": ["label-preferred"], "training": TRAINING}
+    before = compare(FULL, COMPRESSED, x, y, **how)
+    split = before.fits["full"][0].split
+    changed = x.copy()
+    watched = np.concatenate([split.test, split.validation])
+    changed.iloc[watched] = np.random.default_rng(9).normal(5, 4, size=(len(watched), x.shape[1]))
+    after = compare(FULL, COMPRESSED, changed, y, **how)
+    dags = [found.controls["label-preferred"].dags for found in (before, after)]
+    assert dags[0][0] == dags[1][0]
+    scores = [
+        preference_scores(as_cells(table), y.to_numpy(dtype=float)[:, None], [split], prior, suffix="")[0]
+        for table in (x, changed)
+    ]
+    assert scores[0] == scores[1]
+    other = before.fits["full"][1].split  # in which the changed cells train
+    moved = [
+        preference_scores(as_cells(table), y.to_numpy(dtype=float)[:, None], [other], prior, suffix="")[0]
+        for table in (x, changed)
+    ]
+    assert moved[0] != moved[1]

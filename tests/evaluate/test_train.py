@@ -277,7 +277,7 @@ def test_what_cannot_be_trained_on_is_refused_before_training(monkeypatch):
         train(dag, x, y.set_axis([f"other-{name}" for name in y.index]))
     with pytest.raises(DataError, match="cells"):
         train(dag, x.iloc[:1], y.iloc[:1], options=NetworkOptions(task="regression"))
-    with pytest.raises(OptionError, match="multiclass"):
+    with pytest.raises(OptionError, match="give each class its output"):
         train(dag, x, y, options=NetworkOptions(task="multiclass"))
     for seed in (-1, 1.5, 2**32, True):
         with pytest.raises(OptionError, match="seed"):

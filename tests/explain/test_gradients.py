@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from graphnn.compiler.backend import keras
 from graphnn.compiler.model import compile_network, plan_of
 from graphnn.compiler.options import NetworkOptions
-from graphnn.explain.gradients import gradient_function
 from tests.compiler.by_hand import ByHand, units_of
 from tests.compiler.drawn import cells, dags, everything, randomize
+from tests.oracles.gradients import gradient_function
 
 STEP = 1e-4
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphnn.errors import OptionError
-from graphnn.explain.stability import rank_intervals, rank_stability
+from graphnn.explain.stability import rank_intervals, rank_stability, stability_across
 from tests.evaluate.small import comparison
 
 
@@ -117,3 +117,34 @@ def test_a_comparison_tells_it_of_both_networks():
     assert found.stability(top=1)["network"].tolist() == ["full", "compressed"]
     assert set(found.stability()["n_fits"]) == {6}
     assert set(found.rank_intervals()["node"]) == set(found.importance()["node"])
+
+
+# -- across networks -----------------------------------------------------------------------------------------------
+
+
+def test_networks_agree_on_the_vertices_that_they_share():
+    rng = np.random.default_rng(0)
+    order = np.arange(1.0, 9.0)
+    first = table(order * rng.uniform(0.9, 1.1, size=(4, 8)), network="first")
+    names = [f"n{number:03}" for number in range(2, 8)] + ["own"]
+    scores = np.append(order[2:], 50.0) * 100  # another scale, and a vertex that the other lacks
+    second = table(scores * rng.uniform(0.95, 1.05, size=(3, 7)), network="second", nodes=names)
+    row = stability_across(pd.concat([first, second]), top=3).iloc[0]
+    assert (row["output"], row["n_networks"], row["n_absent"], row["n_nodes"], row["top"]) == ("y", 2, 3, 6, 3)
+    assert row["kendall_w"] == pytest.approx(1.0)
+    assert row["jaccard"] == 1.0
+    turned = second.assign(score=1 / second["score"])
+    assert stability_across(pd.concat([first, turned]), top=3).loc[0, "kendall_w"] < 0.2
+
+
+def test_networks_may_be_chosen_and_may_share_little():
+    parts = [table([[1, 2, 3], [1, 2, 3]], network=name, nodes=list(nodes)) for name, nodes in
+             (("p", "abc"), ("q", "abd"), ("r", "xyz"))]  # fmt: skip
+    every = pd.concat(parts)
+    assert stability_across(every).loc[0, ["n_networks", "n_nodes", "n_absent"]].tolist() == [3, 0, 7]
+    two = stability_across(every, networks=["p", "q"]).iloc[0]
+    assert (two["n_networks"], two["n_nodes"], two["jaccard"]) == (2, 2, 1.0)
+    assert np.isnan(two["kendall_w"])
+    with pytest.raises(OptionError, match="networks"):
+        stability_across(every, networks=["s"])
+    assert stability_across(comparison().importance())["n_networks"].tolist() == [2]

@@ -24,8 +24,10 @@ def sample_payload(
     long_names: bool = False,
     skips: int = 4,
     seed: int = 0,
+    draws: int = 7,
+    others: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Draw a payload; `skips` further edges make the hidden tree a DAG."""
+    """Draw a payload; `skips` further edges make the hidden tree a DAG; `others` are further networks."""
     rng = np.random.default_rng(seed)
     names = [_name(i, long_names) for i in range(n_hidden)]
     hidden = _hidden(rng, names, outputs, skips)
@@ -68,7 +70,130 @@ def sample_payload(
         "hidden_network": hidden,
         "warnings": [],
     }
+    payload |= _controls(rng, outputs, list(METRICS if metrics is None else metrics), draws, others)
+    payload |= _explained(rng, payload["importance"], outputs, others)
     return json.loads(json.dumps(payload))
+
+
+NEW = {  # what payloads of the first versions lack
+    *("contenders", "contrasts", "null_tests", "null_draws", "minima_stability", "control_sentences"),
+    *("corrected_importance", "corrected_sentences", "confusing_cells", "confusing_sentence"),
+    *("importance_runs", "rank_intervals", "importance_sentences", "non_inferiority"),
+}
+
+
+def old_payload(**options: Any) -> dict[str, Any]:
+    """A payload as the first versions wrote it."""
+    payload = {key: value for key, value in sample_payload(**options).items() if key not in NEW}
+    for row in payload["importance"]:
+        del row["squared_bias"], row["bias_rank"]
+    for network in payload["networks"].values():
+        del network["engine"]
+    return payload
+
+
+def _controls(
+    rng: np.random.Generator, outputs: tuple[str, ...], metrics: list[str], draws: int, others: tuple[str, ...]
+) -> dict[str, Any]:
+    drawn, single = ("rewired", "shuffled", "minima"), ("dense", "elastic-net")
+    rows = (*outputs, "(mean)") if len(outputs) > 1 else outputs
+    sizes = {"edges": 12_618.0, "hidden": 159.0, "parameters": 12_778.0, "depth": 9.0}
+    contenders = [
+        {"name": name, "control": name if name in single else "", "draw": 0, **sizes, "n_fits": 5, "engine": "numba"}
+        for name in ("full", "compressed", *others, *single)
+    ]
+    contenders[-1] |= dict.fromkeys(sizes) | {"engine": "scikit-learn"}
+    contenders += [
+        {"name": f"{control} {draw}", "control": control, "draw": draw, **sizes, "depth": 8.0 + draw, "n_fits": 5}
+        | {"engine": "numba"}
+        for control in (*drawn, "control-inputs")
+        for draw in range(1, draws + 1)
+    ]
+    contrasts, tests, found = [], [], []
+    for name in ("full", *others, *single):
+        for output in rows:
+            for metric in metrics:
+                change = float(rng.normal(0, 0.01))
+                row = {"network": name, "metric": metric, "mean": 0.95 + change, "reference": 0.95, "change": change}
+                row |= {"ci_low": change - 0.012, "ci_high": change + 0.009, "p": float(rng.random()), "n_splits": 5}
+                contrasts.append(row | {"output": output})
+    for control in drawn:
+        for output in rows:
+            values = [float(value) for value in 0.5 + 0.44 * (control != "shuffled") + rng.normal(0, 0.03, draws)]
+            good = sum(value >= 0.95 for value in values)
+            for metric in metrics:
+                row = {"control": control, "output": output, "metric": metric, "observed": 0.95}
+                row |= {"null_mean": fmean(values), "null_sd": 0.03, "null_low": min(values), "null_high": max(values)}
+                tests.append(row | {"n_draws": draws, "n_as_good": good, "p": (1 + good) / (1 + draws)})
+            found += [
+                {"control": control, "draw": draw, "output": output, "metric": metrics[0]}
+                | {"value": value, "observed": 0.95}
+                for draw, value in enumerate(values, start=1)
+            ]
+    minima = {"n_networks": draws + 1, "n_absent": 3, "n_nodes": 37, "kendall_w": 0.44, "p": 0.0002, "top": 10}
+    return {
+        "contenders": contenders,
+        "contrasts": contrasts,
+        "null_tests": tests,
+        "null_draws": found,
+        "minima_stability": [
+            {"output": output, **minima, "jaccard": 0.31, "jaccard_by_chance": 0.15} for output in outputs
+        ],
+        "control_sentences": ["Rewired: these cells do not tell it from chance."],
+    }
+
+
+def _explained(
+    rng: np.random.Generator, importance: list[dict[str, Any]], outputs: tuple[str, ...], others: tuple[str, ...]
+) -> dict[str, Any]:
+    runs, corrected = [], []
+    for row in importance:
+        shared = {"node": row["node"], "network": row["network"]}
+        for fold in range(5):
+            bias = float(rng.normal())
+            runs += [
+                {**shared, "output": output, "fold": fold, "seed": 7}
+                | {"score": row["mean"] * float(rng.uniform(0.5, 1.5)), "bias": bias}
+                for output in outputs
+            ]
+        row |= {"squared_bias": float(rng.gamma(1.0, 0.1)), "bias_rank": row["rank"]}
+        if row["network"] == "compressed":
+            ratio = float(rng.gamma(2.0))
+            shares = {"observed": ratio, "control": 1.0, "ratio": ratio, "log2_ratio": float(np.log2(ratio))}
+            tested = {"p": float(rng.random()), "q": float(rng.random())}
+            corrected += [
+                {"network": "compressed", "output": o, "node": row["node"], **shares, **tested} for o in outputs
+            ]
+    cells = [
+        {"output": output, "barcode": f"CELL{number:04d}-1", "label": float(number % 2)}
+        | {name: float(rng.random()) for name in ("full", "compressed", *others)}
+        | {"distance": 0.01 * number, "n_wrong": number % 3}
+        for output in outputs
+        for number in range(20)
+    ]
+    return {
+        "importance_runs": runs,
+        "rank_intervals": [
+            {"network": row["network"], "output": output, "node": row["node"], "score": row["mean"]}
+            | {
+                "rank": float(row["rank"]),
+                "rank_low": max(1, row["rank"] - 2),
+                "rank_high": row["rank"] + 3,
+                "in_top": 0.6,
+            }
+            for output in outputs
+            for row in importance
+        ],
+        "importance_sentences": ["Compressed network: over 5 fits the ranks of 40 nodes have Kendall's W 0.61."],
+        "corrected_importance": corrected,
+        "corrected_sentences": ["3 of 40 nodes matter more than the shape of the network explains."],
+        "confusing_cells": cells,
+        "confusing_sentence": "The 20 cells of which the networks are least sure.",
+        "non_inferiority": [
+            {"output": outputs[0], "metric": "roc_auc", "margin": 0.01, "change": -0.004, "bound": -0.0071}
+            | {"p": 0.0213, "supported": True}
+        ],
+    }
 
 
 def _name(i: int, long_names: bool) -> str:
@@ -200,6 +325,7 @@ def _network(edges: int, nodes: int, hidden: int, *, full: bool = False) -> dict
         "parameters": edges + hidden,
         "depth": 17 if full else 9,
         "fingerprint": "ab12" * 16,
+        "engine": "numba",
         "proof": proof,
     }
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphnn.errors import FormatError
-from graphnn.report import figures, layout, text
+from graphnn.errors import FormatError, OptionError
+from graphnn.report import canvas, figures, layout, text
 from tests.report.sample import sample_payload
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -114,6 +114,54 @@ def test_a_large_network_is_bounded_and_keeps_the_important_connected():
     assert drawn - sources == {"TCR"}  # each drawn vertex has a way on
 
 
+def radii(figure):
+    found = {}
+    for group in vertices(parsed(figure)):
+        circle = group.find(f"{SVG}circle")
+        if circle is not None:
+            found[group.get("data-name")] = float(circle.get("r"))
+    return found
+
+
+def test_circles_grow_with_importance_or_with_inputs():
+    hidden = sample_payload()["hidden_network"]
+    inner = [node for node in hidden["nodes"] if node["role"] != "output"]
+    for size_by, key in (("importance", "importance"), ("inputs", "n_inputs")):
+        figure = figures.network_figure(hidden, title="t", size_by=size_by)
+        found = radii(figure)
+        assert figure.scale.by == size_by
+        ordered = sorted(inner, key=lambda node: node[key])
+        sizes = [found[node["name"]] for node in ordered]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[-1]
+        for node in inner:
+            share = node[key] / figure.scale.largest
+            assert found[node["name"]] == pytest.approx(3.5 + 8.5 * share**0.5, abs=0.051)
+    assert radii(figures.network_figure(hidden, title="t")) != radii(figure)
+
+
+def test_without_importance_circles_grow_with_inputs():
+    hidden = sample_payload()["hidden_network"]
+    for node in hidden["nodes"]:
+        node["importance"] = None
+    figure = figures.network_figure(hidden, title="t")
+    assert figure.scale.by == "inputs"
+    assert figure.importance_range is None
+    assert len(set(radii(figure).values())) > 5
+    with pytest.raises(OptionError, match="expected size_by to be 'importance' or 'inputs', got 'weight'"):
+        figures.network_figure(hidden, title="t", size_by="weight")
+
+
+def test_names_that_are_not_drawn_are_known():
+    hidden = sample_payload(n_hidden=400, long_names=True)["hidden_network"]
+    figure = figures.network_figure(hidden, title="t", max_vertices=50)
+    drawn = {group.get("data-name") for group in vertices(parsed(figure))}
+    assert len(drawn) == figure.shown
+    assert len(figure.absent) == figure.left_out
+    assert drawn | set(figure.absent) == {node["name"] for node in hidden["nodes"]}
+    assert drawn.isdisjoint(figure.absent)
+
+
 def test_a_cycle_or_a_loose_edge_is_refused():
     with pytest.raises(FormatError, match="acyclic"):
         figures.network_figure(network(["a", "b"], [("a", "b"), ("b", "a"), ("a", "out")]), title="t")
@@ -136,7 +184,7 @@ def test_every_fold_is_inside_its_axis(pairs):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
 def test_ticks_enclose_the_values(values):
-    ticks, _ = figures._ticks(values)
+    ticks, _ = canvas.ticks_of(values)
     step = ticks[1] - ticks[0]
     assert ticks == sorted(ticks)
     assert 2 <= len(ticks) <= 8

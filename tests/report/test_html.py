@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from graphnn.errors import FormatError
-from graphnn.report.html import MAX_NAMES, TOP_NODES, render_html
-from tests.report.sample import sample_payload
+from graphnn.report.html import MAX_NAMES, render_html
+from graphnn.report.sections import TOP_NODES
+from tests.report.sample import NEW, old_payload, sample_payload
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -138,6 +139,13 @@ def test_the_numbers_are_those_of_the_payload():
     ]
     expected += [row[k] for row in payload["compression"] for k in ("full", "compressed", "reduction_percent")]
     expected += [row[k] for row in payload["importance"] if row["rank"] <= TOP_NODES for k in ("mean", "sd")]
+    expected += [row[k] for row in payload["importance"] if row["rank"] <= TOP_NODES for k in ("squared_bias",)]
+    expected += [row[k] for row in payload["contrasts"] for k in ("mean", "change", "ci_low", "ci_high", "p")]
+    expected += [row[k] for row in payload["null_tests"] for k in ("observed", "null_mean", "n_as_good", "p")]
+    expected += [row[k] for row in payload["minima_stability"] for k in ("kendall_w", "n_nodes", "jaccard")]
+    expected += [row[k] for row in payload["corrected_importance"][:TOP_NODES] for k in ("ratio", "observed", "q")]
+    expected += [row[k] for row in payload["confusing_cells"] for k in ("full", "compressed", "distance", "n_wrong")]
+    expected += [row[k] for row in payload["non_inferiority"] for k in ("margin", "bound", "p")]
     expected += [float(count) for count in payload["dropped"]["counts"].values()]
     assert set(expected) <= set(page.values)
     change = payload["summary"][0]
@@ -145,15 +153,20 @@ def test_the_numbers_are_those_of_the_payload():
         assert text in page.text
     assert f"95 % interval {change['ci_low']:.3f}".replace("-", "−") in page.text
     assert payload["command"] in page.text
-    for sentence in (*payload["sentences"], payload["networks"]["compressed"]["proof"]["sentence"]):
+    told = [payload[f"{what}_sentences"] for what in ("control", "importance", "corrected")]
+    told += [
+        payload["sentences"],
+        [payload["networks"]["compressed"]["proof"]["sentence"], payload["confusing_sentence"]],
+    ]
+    for sentence in [sentence for sentences in told for sentence in sentences]:
         assert sentence in page.text
 
 
 def test_sections_stand_in_their_order():
     titles = re.findall(r'<section[^>]* id="(\w+)"|<section id="(\w+)"', render_html(sample_payload()))
     found = [a or b for a, b in titles]
-    wanted = ["answer", "asked", "lost", "networks", "proof", "metrics", "change", "picture", "importance", "reproduce"]
-    assert found == wanted
+    wanted = ["answer", "asked", "lost", "networks", "proof", "metrics", "change", "controls", "picture"]
+    assert found == [*wanted, "importance", "cells", "reproduce"]
 
 
 def test_headers_and_figures_can_be_read_aloud():
@@ -189,9 +202,25 @@ def test_the_page_is_complete_without_what_may_be_missing():
     Page(render_html(payload))
 
 
+def test_a_payload_of_the_first_versions_still_makes_a_page():
+    page = Page(render_html(old_payload()))
+    assert_closed(page)
+    assert {attributes["id"] for _, attributes in page.tags if "id" in attributes}.isdisjoint({"controls", "cells"})
+    for words in ("Squared bias", "Trained by", "Beyond the shape", "None", "Ranks in"):
+        assert words not in page.text
+    assert old_payload()["importance"][0]["node"] in page.text
+
+
+@pytest.mark.parametrize("name", ["contrasts", "null_draws", "importance_runs", "confusing_cells"])
+def test_an_optional_part_of_another_type_is_refused(name):
+    with pytest.raises(FormatError, match=f"'{name}' of a graphnn-report/1 payload to be a list, got dict"):
+        render_html(sample_payload() | {name: {}})
+
+
 def test_nothing_at_all_still_makes_a_page():
     payload = sample_payload()
     payload |= {"folds": [], "summary": [], "importance": [], "compression": [], "sentences": [], "versions": {}}
+    payload |= {key: [] for key in payload if key in NEW - {"confusing_sentence"}}
     payload["hidden_network"] = {"nodes": [], "edges": []}
     page = Page(render_html(payload))
     assert_closed(page)
@@ -234,7 +263,7 @@ def test_a_tree_is_called_a_tree():
 
 def test_the_same_payload_gives_the_same_bytes_in_every_process():
     code = (
-        "from tests.report.sample import sample_payload\n"
+        "from tests.report.sample import NEW, old_payload, sample_payload\n"
         "from graphnn.report.html import render_html\n"
         "import hashlib, json\n"
         "p = sample_payload(n_hidden=150)\n"

@@ -82,6 +82,7 @@ class Cells(NamedTuple):
         value: Its distance from the scaled zero, scaled, shape (n_values,).
         zero: Scaled zero of each input, shape (n_inputs,).
         y: Labels, shape (n_cells, n_outputs).
+        weight: What each label counts in the loss, shape (n_cells, n_outputs); empty: 1 each.
     """
 
     first: Any
@@ -89,6 +90,7 @@ class Cells(NamedTuple):
     value: Any
     zero: Any
     y: Any
+    weight: Any
 
 
 class Memory(NamedTuple):
@@ -525,6 +527,8 @@ def find_slopes(wires, cells, rows, kind, share, room):
                 loss[1 + k, b] = _ZERO
             else:
                 loss[1 + k, b] = (p - cells.y[rows[b], k]) * share
+                if len(cells.weight) > 0:
+                    loss[1 + k, b] *= cells.weight[rows[b], k]
 
 
 @_compiled

@@ -28,6 +28,7 @@ from graphnn.evaluate.engine.feed import Batch
 from graphnn.evaluate.engine.fit import FloatMatrix, State, seed_of
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.engine.table import Table
+from graphnn.evaluate.engine.weights import label_weights
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
 from graphnn.evaluate.splits import IntVector, Split
@@ -58,7 +59,7 @@ class JaxEngine:
         self, model: Any, table: Table, splits: Sequence[Split], batches: Batches, options: TrainingOptions
     ) -> None:
         use_compilation_cache()
-        self._model, self._table, self._batches = model, table, batches
+        self._model, self._table, self._batches, self._options = model, table, batches, options
         self._names, self._levels, self._readout = parts_of(model)
         self._front = [layer for layer in model.layers if isinstance(layer, _FRONT)]
         self._read = output_places(plan_of(model), units=self._levels[0].units)[2]
@@ -119,14 +120,23 @@ class JaxEngine:
                     return result
         return program(*arguments)
 
-    def _looks(self, rows: IntVector) -> Any:
+    def _weights_of(self, split: Split) -> FloatMatrix:
+        """What each label counts; empty: 1 each."""
+        exclusive = isinstance(self._model.loss, keras.losses.CategoricalCrossentropy)
+        return label_weights(self._table.y, split.train, self._options.class_weight, exclusive=exclusive)
+
+    def _labels(self, rows: IntVector, weight: FloatMatrix) -> tuple[Any, ...]:
+        """Labels of some cells and, where it is not 1, what each counts."""
+        return (self._table.y[rows], weight[rows]) if len(weight) else (self._table.y[rows],)
+
+    def _looks(self, rows: IntVector, weight: FloatMatrix) -> Any:
         """Batches, labels and weights of cells that do not train; as many for all rows of all splits.
 
         What fills them up are cells that come again, with weight 0.
         """
         filled = np.resize(rows, (self._n_looks, self._look))
         weights = (np.arange(filled.size) < len(rows)).astype(np.float32).reshape(filled.shape)
-        return self._table.feed.batches(filled, self._look_capacity), self._table.y[filled], weights
+        return self._table.feed.batches(filled, self._look_capacity), self._labels(filled, weight), weights
 
     def _called(self, prediction: Any, count: int) -> FloatMatrix:
         """Predictions of so many cells, shape (count, n_outputs), as probabilities where the task has them."""
@@ -155,14 +165,26 @@ class JaxEngine:
             batch, labels, weights = given
             x = self._table.feed.assemble(cells, batch, scale, self._look)
             prediction = self._forward(trainable, other, x, training=False)[0]
-            return prediction, jnp.sum(self._loss_of_cell(labels, prediction) * weights)
+            return prediction, jnp.sum(self._losses(labels, prediction) * weights)
 
         predictions, losses = jax.lax.map(look, looks)
         return predictions, jnp.sum(losses) / jnp.sum(looks[2])
 
-    def _loss(self, trainable: Any, other: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    def _loss(self, trainable: Any, other: Any, x: Any, labels: Any) -> tuple[Any, Any]:
         prediction, other, penalties = self._forward(trainable, other, x, training=True)
-        return self._loss_scale * (self._model.loss(y, prediction[: len(y)]) + sum(penalties)), other
+        prediction = prediction[: len(labels[0])]
+        weighted = len(labels) > 1
+        loss = jnp.mean(self._losses(labels, prediction)) if weighted else self._model.loss(labels[0], prediction)
+        return self._loss_scale * (loss + sum(penalties)), other
+
+    def _losses(self, labels: Any, prediction: Any) -> Any:
+        """Loss of each cell, shape (n_cells,), each label weighted by what it counts."""
+        if len(labels) == 1:
+            return self._loss_of_cell(labels[0], prediction)
+        y, weight = labels
+        if isinstance(self._model.loss, keras.losses.CategoricalCrossentropy):
+            return self._loss_of_cell(y, prediction) * weight[:, 0]
+        return jnp.mean(self._loss_of_cell(y[..., None], prediction[..., None]) * weight, axis=-1)
 
     def _forward(self, trainable: Any, other: Any, x: Any, *, training: bool) -> tuple[Any, list[Any], list[Any]]:
         """What `model.stateless_call` gives, of cells with inputs first: no level turns its values over and back."""
@@ -204,13 +226,15 @@ class _JaxRun:
         trainable, other = initial_state(engine._model, seed_of(split))
         flat = np.concatenate([np.ravel(value) for value in trainable]).astype(np.float32)
         self._carry = place.put((flat, other, [np.array(v.value) for v in engine._optimizer.variables]))
-        self._watch = place.put(engine._looks(split.validation))
+        self._weight = engine._weights_of(split)
+        self._watch = place.put(engine._looks(split.validation, self._weight))
         self._prediction: Any = None
 
     def train(self, rows: IntVector) -> None:
         table = self._engine._table
         capacity = max(self._engine._capacity, table.feed.capacity([rows]))
-        batches = self._place.put((table.feed.batches(rows, capacity), table.y[rows]))
+        labels = self._engine._labels(rows, self._weight)
+        batches = self._place.put((table.feed.batches(rows, capacity), labels))
         epoch = self._engine._programs_at(self._place)[0]
         self._carry = self._engine._run(epoch, self._carry, batches, self._scale, self._cells)
 
@@ -226,7 +250,7 @@ class _JaxRun:
         return self._carry[:2]
 
     def test(self, kept: Any) -> FloatMatrix:
-        looks = self._place.put(self._engine._looks(self._split.test))
+        looks = self._place.put(self._engine._looks(self._split.test, self._weight))
         return self._engine._called(self._look(kept, looks)[0], len(self._split.test))
 
     def state(self, kept: Any) -> State:

@@ -22,6 +22,7 @@ from graphnn.evaluate.engine.batches import Batches
 from graphnn.evaluate.engine.fit import FloatMatrix, State, seed_of
 from graphnn.evaluate.engine.place import Place
 from graphnn.evaluate.engine.table import Table
+from graphnn.evaluate.engine.weights import label_weights
 from graphnn.evaluate.engine.wires import Lowered, lower
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.preprocess import Scaler
@@ -50,7 +51,9 @@ class NumbaEngine:
     ) -> None:
         self._model, self._options = model, options
         self._lowered = lower(model)
-        self._stored, self._y = stored(table.rows), np.ascontiguousarray(table.y, dtype=np.float32)
+        rows = table.rows
+        self._stored = table.values.made("stored", lambda: stored(rows))
+        self._y = np.ascontiguousarray(table.y, dtype=np.float32)
         self._most = most_chunks(self._lowered, self._stored)
         self._shapes = [variable.shape for variable in model.trainable_variables]
 
@@ -70,7 +73,9 @@ class _NumbaRun:
     def __init__(self, engine: NumbaEngine, split: Split, scaler: Scaler) -> None:
         self._engine, self._split = engine, split
         limit = np.full(len(scaler.offset), scaler.limit, dtype=np.float32)
-        self._cells = scaled(engine._stored, scaler.offset, scaler.factor, limit, engine._y)
+        exclusive = engine._lowered.loss in (kernels.CLASS, kernels.CLASS_LOGIT)
+        self._weight = label_weights(engine._y, split.train, engine._options.class_weight, exclusive=exclusive)
+        self._cells = scaled(engine._stored, scaler.offset, scaler.factor, limit, engine._y, weight=self._weight)
         trainable, self._other = initial_state(engine._model, seed_of(split))
         self._memory = kernels.Memory(*(np.zeros(engine._lowered.n_weights, dtype=np.float32) for _ in range(4)))
         self._memory.weight[:] = packed(engine._lowered, trainable)
@@ -90,7 +95,10 @@ class _NumbaRun:
 
     def watch(self) -> float:
         self._watched = self._predict(self._split.validation, self._memory.weight)
-        return mean_loss(self._engine._lowered.loss, self._engine._y[self._split.validation], self._watched)
+        rows, weight = self._split.validation, self._weight
+        return mean_loss(
+            self._engine._lowered.loss, self._engine._y[rows], self._watched, weight[rows] if len(weight) else None
+        )
 
     @property
     def watched(self) -> FloatMatrix:
@@ -173,14 +181,16 @@ def scaled(
     limit: FloatVector,
     y: FloatMatrix,
     zero: FloatVector | None = None,
+    weight: FloatMatrix | None = None,
 ) -> kernels.Cells:
     """Cells as the loops read them: clip((x - offset) * factor, -limit, limit); `zero`: see `NumbaForward`."""
+    weight = np.zeros((0, 0), dtype=np.float32) if weight is None else weight
     zero = np.clip(-offset * factor, -limit, limit) if zero is None else zero
     # copies: numba compiles anew for arrays that nobody may write to
     offset, factor, limit, zero = (np.array(part, dtype=np.float32) for part in (offset, factor, limit, zero))
     value = np.empty(len(given.column), dtype=np.float32)
     kernels.scale(given.column, given.value, offset, factor, limit, zero, value)
-    return kernels.Cells(given.first, given.column, value, zero, y)
+    return kernels.Cells(given.first, given.column, value, zero, y, weight)
 
 
 def packed(lowered: Lowered, trainable: Sequence[Any]) -> FloatVector:
@@ -239,17 +249,30 @@ def called(loss: int, values: FloatMatrix) -> FloatMatrix:
     return expit(values) if loss == kernels.LOGIT else values
 
 
-def mean_loss(loss: int, y: FloatMatrix, values: FloatMatrix) -> float:
-    """The task's loss over cells, as Keras defines it, from values of the outputs, shape (n_cells, n_outputs)."""
-    z, y = values.astype(np.float64), y.astype(np.float64)
+def mean_loss(loss: int, y: FloatMatrix, values: FloatMatrix, weight: FloatMatrix | None = None) -> float:
+    """The task's loss over cells, as Keras defines it, from values of the outputs.
+
+    Args:
+        loss: Which, a number of `kernels`.
+        y: Labels, shape (n_cells, n_outputs).
+        values: Of the outputs, before any softmax, likewise.
+        weight: What each label counts, likewise; None: 1.
+    """
+    parts = _losses(loss, y.astype(np.float64), values)
+    return float(np.mean(parts if weight is None else parts * weight[:, : parts.shape[1]].astype(np.float64)))
+
+
+def _losses(loss: int, y: npt.NDArray[np.float64], values: FloatMatrix) -> npt.NDArray[np.float64]:
+    """Loss of each label, shape (n_cells, n_outputs), or of each cell where its outputs are classes, (n_cells, 1)."""
+    z = values.astype(np.float64)
     if loss == kernels.SQUARE:
-        return float(np.mean((z - y) ** 2))
+        return np.asarray((z - y) ** 2)
     if loss == kernels.LOGIT:
-        return float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))))
+        return np.asarray(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z))))
     if loss == kernels.CLASS_LOGIT:
-        return float(-np.mean(np.sum(y * log_softmax(z, axis=1), axis=1)))
+        return np.asarray(-np.sum(y * log_softmax(z, axis=1), axis=1, keepdims=True))
     small = np.float32(kernels.EPSILON)  # Keras cuts in float32, where 1 - 1e-7 is not what it is in float64
     p = np.clip(softmax(values, axis=1) if loss == kernels.CLASS else values, small, 1 - small).astype(np.float64)
     if loss == kernels.CLASS:
-        return float(-np.mean(np.sum(y * np.log(p), axis=1)))
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
+        return np.asarray(-np.sum(y * np.log(p), axis=1, keepdims=True))
+    return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))

@@ -1,4 +1,4 @@
-"""How much an output moves when the value of a vertex moves: one reverse pass for all vertices at once."""
+"""Derivatives by the value of each vertex, by JAX through the compiled model: oracle of `graphnn.explain.passes`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,205 @@
+"""Importance beside that on control inputs: calibration without a difference, a planted vertex, what cannot be said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from graphnn.errors import DataError, MismatchError, OptionError
+from graphnn.evaluate.compare import compare
+from graphnn.evaluate.control_inputs import control_cells
+from graphnn.explain.corrected import control_importance
+from tests.evaluate.small import TRAINING, cells, comparison, networks
+from tests.explain.test_stability import table
+
+COLUMNS = ["network", "output", "node", "observed", "control", "ratio", "log2_ratio", "p", "q"]
+
+
+def drawn(rng: np.random.Generator, n_fits: int, n_nodes: int, *, topology) -> np.ndarray:
+    """Skewed scores that follow the topology, of fits that are sure to different degrees."""
+    sure = rng.gamma(2.0, size=(n_fits, 1))
+    return sure * topology * rng.lognormal(sigma=0.5, size=(n_fits, n_nodes))
+
+
+@pytest.mark.parametrize(("n_fits", "coarse"), [((6, 7), 0.06), ((20, 25), 0.01)])
+def test_without_a_difference_p_values_are_uniform(n_fits, coarse):
+    """With few fits p takes few values, and each level is kept with some to spare."""
+    rng = np.random.default_rng(0)
+    topology = rng.gamma(0.5, size=400) + 0.01
+    found = []
+    for _ in range(5):
+        observed, control = (table(drawn(rng, count, 400, topology=topology)) for count in n_fits)
+        found.append(control_importance(observed, control))
+    p = np.concatenate([frame["p"].to_numpy() for frame in found])
+    for level in (0.05, 0.1, 0.25, 0.5):
+        chance = 4 * np.sqrt(level * (1 - level) / len(p))
+        assert level - chance - coarse <= (p <= level).mean() <= level + chance
+    # the first control puts no vertex among the findings, though topology ranks them by a factor of hundreds
+    assert sum((frame["q"] < 0.05).sum() for frame in found) <= 2
+    assert found[0]["observed"].max() / found[0]["observed"].min() > 100
+
+
+def test_a_planted_vertex_is_found_where_topology_ranks_others_higher():
+    rng = np.random.default_rng(1)
+    topology = np.linspace(0.1, 5.0, 60)
+    observed, control = (drawn(rng, 15, 60, topology=topology) for _ in range(2))
+    observed[:, 4] *= 4
+    found = control_importance(table(observed), table(control))
+    first = found.iloc[0]
+    assert first["node"] == "n004"
+    assert first["q"] < 1e-3
+    assert first["ratio"] > 3
+    assert first["log2_ratio"] == pytest.approx(np.log2(first["ratio"]))
+    assert (found["q"] < 0.05).sum() == 1
+    by_score = found.sort_values("observed", ascending=False)["node"].tolist()
+    assert by_score.index("n004") > 10
+
+
+def test_by_hand():
+    observed = np.array([[1.0, 3.0], [4.0, 4.0], [1.0, 7.0]])
+    control = np.array([[2.0, 2.0], [30.0, 10.0]])
+    found = control_importance(table(observed, nodes=["a", "b"]), table(control, nodes=["a", "b"]))
+    assert found.columns.tolist() == COLUMNS
+    rows = found.set_index("node")
+    shares = np.array([[0.5, 1.5], [1.0, 1.0], [0.25, 1.75]]), np.array([[1.0, 1.0], [1.5, 0.5]])
+    for column, node in enumerate("ab"):
+        row = rows.loc[node]
+        seen, expected = shares[0][:, column], shares[1][:, column]
+        assert row["observed"] == pytest.approx(seen.mean())
+        assert row["control"] == pytest.approx(expected.mean())
+        assert row["ratio"] == pytest.approx(seen.mean() / expected.mean())
+        assert row["p"] == pytest.approx(stats.mannwhitneyu(seen, expected).pvalue)
+    assert rows["q"].tolist() == pytest.approx(stats.false_discovery_control(rows["p"]).tolist())
+
+
+def test_the_scale_of_a_fit_and_the_order_of_rows_say_nothing():
+    rng = np.random.default_rng(2)
+    observed, control = (rng.gamma(1.0, size=(6, 9)) for _ in range(2))
+    found = control_importance(table(observed), table(control))
+    scaled = table(observed * rng.uniform(0.01, 100, size=(6, 1))).sample(frac=1, random_state=0)
+    again = control_importance(scaled, table(control))
+    pd.testing.assert_frame_equal(found, again)
+
+
+def test_zeros_constants_and_few_replicates():
+    observed = np.array([[0.0, 1.0, 2.0, 1.0], [0.0, 2.0, 1.0, 1.0], [0.0, 1.5, 1.5, 1.0]])
+    control = np.array([[0.0, 0.0, 3.0, 1.0], [0.0, 0.0, 3.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    nodes = ["never", "gained", "other", "same"]
+    rows = control_importance(table(observed, nodes=nodes), table(control, nodes=nodes)).set_index("node")
+    assert np.isnan(rows.loc["never", "ratio"])
+    assert rows.loc["never", "p"] == 1.0
+    assert rows.loc["gained", "ratio"] == rows.loc["gained", "log2_ratio"] == np.inf
+    assert rows.loc["same", "p"] == 1.0  # a share of 1 in each fit; the fit without any score was left out
+    alone = control_importance(table(observed[:1], nodes=nodes), table(control, nodes=nodes))
+    assert alone[["p", "q"]].isna().all(axis=None)
+    assert alone["ratio"].notna().any()
+    nothing = control_importance(table(np.zeros((3, 4)), nodes=nodes), table(control, nodes=nodes))
+    assert nothing[["observed", "p", "q"]].isna().all(axis=None)
+    assert len(control_importance(table(observed).iloc[:0], table(control).iloc[:0])) == 0
+
+
+def test_several_networks_and_outputs_stay_apart_and_in_order():
+    rng = np.random.default_rng(3)
+    parts = [table(rng.gamma(1.0, size=(3, 4)), network=name).assign(output=o) for name in "ba" for o in "zy"]
+    observed = pd.concat(parts)
+    found = control_importance(observed, observed.sample(frac=1, random_state=1))
+    keys = found[["network", "output"]].drop_duplicates().itertuples(index=False, name=None)
+    assert list(keys) == [("b", "z"), ("b", "y"), ("a", "z"), ("a", "y")]
+    np.testing.assert_allclose(found["ratio"], 1.0)
+    assert found.index.tolist() == list(range(16))
+
+
+def test_draws_are_replicates():
+    rng = np.random.default_rng(4)
+    scores = rng.gamma(1.0, size=(4, 5))
+    draws = pd.concat([table(scores[:2]).assign(draw=1), table(scores[2:]).assign(draw=2)])
+    observed = table(rng.gamma(1.0, size=(3, 5)))
+    pd.testing.assert_frame_equal(control_importance(observed, draws), control_importance(observed, table(scores)))
+    with pytest.raises(DataError, match="draw"):
+        control_importance(observed, draws.drop(columns="draw"))
+
+
+def test_tables_that_do_not_fit_are_refused():
+    ours = table(np.ones((2, 3)))
+    with pytest.raises(MismatchError, match="'y of other'"):
+        control_importance(ours, table(np.ones((2, 3)), network="other"))
+    with pytest.raises(MismatchError, match="'n003'"):
+        control_importance(ours, table(np.ones((2, 4))))
+    with pytest.raises(MismatchError, match="gaps"):
+        control_importance(ours.iloc[:-1], ours)
+    for wrong in (-1.0, np.nan):
+        with pytest.raises(DataError, match="0 or more"):
+            control_importance(ours.assign(score=wrong), ours)
+
+
+def test_from_cells_to_ratios():
+    found = comparison()
+    (x, y), (full, compressed) = cells(), networks()
+    values = pd.DataFrame(control_cells(y, x.shape[1], seed=0), index=x.index, columns=x.columns)
+    control = compare(full, compressed, values, y, folds=3, seed=4, training=TRAINING)
+    frame = control_importance(found.importance(), control.importance())
+    assert frame.columns.tolist() == COLUMNS
+    assert frame["network"].drop_duplicates().tolist() == ["full", "compressed"]
+    for name in found.networks:
+        rows = frame[frame["network"] == name]
+        assert sorted(rows["node"]) == sorted(found.networks[name].hidden)
+        assert rows["observed"].mean() == pytest.approx(1.0)
+    assert np.isfinite(frame[["ratio", "p", "q"]]).all(axis=None)
+
+
+# -- control inputs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_inputs", [1, 30, 1_000])
+def test_the_sum_of_all_inputs_predicts_well_but_not_perfectly(n_inputs):
+    labels = np.arange(4_000) % 2
+    x = control_cells(labels, n_inputs, seed=1)
+    assert x.dtype == np.float32
+    assert x.shape == (4_000, n_inputs)
+    total = x.sum(axis=1)
+    yes, no = total[labels == 1], total[labels == 0]
+    spread = np.sqrt((yes.var() + no.var()) / 2)
+    assert (yes.mean() - no.mean()) / spread == pytest.approx(3.0, abs=0.2)
+
+
+def test_every_input_tells_as_much_as_every_other():
+    """The differences between inputs are those of noise: their squared z scores follow chi square."""
+    labels = np.random.default_rng(0).permutation(np.arange(3_000) % 3 == 0).astype(float)
+    x = control_cells(labels, 300, seed=2).astype(np.float64)
+    gap = x[labels == 1].mean(axis=0) - x[labels == 0].mean(axis=0)
+    error = np.sqrt(1 / 1_000 + 1 / 2_000)
+    expected = 1.5 / np.sqrt(300) / labels.std()
+    assert stats.kstest((gap - expected) / error, "norm").pvalue > 0.01
+
+
+def test_several_outputs_are_each_carried_by_all_inputs():
+    labels = np.random.default_rng(1).integers(0, 2, size=(6_000, 3))
+    x = control_cells(labels, 200, seed=3).astype(np.float64)
+    correlation = np.corrcoef(x.T, labels.T)[:200, 200:]
+    expected = 1.5 / np.sqrt(200) / np.sqrt(1 + 3 * 1.5**2 / 200)
+    np.testing.assert_allclose(np.abs(correlation).mean(axis=0), expected, atol=0.01)
+    assert (np.sign(correlation) == 1).mean() == pytest.approx(0.5, abs=0.1)
+    assert np.linalg.matrix_rank(correlation, tol=0.1) == 3
+
+
+def test_strength_and_seed_are_followed():
+    labels = np.arange(500.0)
+    strong = control_cells(labels, 5, seed=0, strength=10.0)
+    assert (np.corrcoef(strong.T, labels)[-1, :-1] > 0.98).all()
+    first, again, other = (control_cells(labels, 5, seed=seed) for seed in (0, 0, 1))
+    assert first.tobytes() == again.tobytes() != other.tobytes()
+    np.testing.assert_array_equal(control_cells(pd.DataFrame({"y": labels}), 5, seed=0), first)
+
+
+@pytest.mark.parametrize("labels", [["x", "y"], [1.0, np.nan], [], [1.0, 1.0], [[0, 1], [1, 1]], np.zeros((2, 2, 2))])
+def test_labels_that_say_nothing_are_refused(labels):
+    with pytest.raises(DataError):
+        control_cells(labels, 3, seed=0)
+
+
+@pytest.mark.parametrize("option", [{"n_inputs": 0}, {"seed": -1}, {"strength": 0.0}, {"strength": np.inf}])
+def test_options_of_control_inputs(option):
+    with pytest.raises(OptionError, match=next(iter(option))):
+        control_cells([0, 1], **{"n_inputs": 3, "seed": 0, **option})
