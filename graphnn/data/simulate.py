@@ -54,11 +54,13 @@ class SimulationOptions:
 
     def __post_init__(self) -> None:
         for name in ("label_slope", "mean_count", "dispersion"):
-            _check(name, getattr(self, name), lambda value: value > 0, "a finite number above 0")
+            check_number(name, getattr(self, name), lambda value: value > 0, "a finite number above 0")
         for name in ("gene_sd", "size_factor_sd"):
-            _check(name, getattr(self, name), lambda value: value >= 0, "a finite number of at least 0")
-        _check("activity_correlation", self.activity_correlation, lambda value: 0 <= value <= 1, "between 0 and 1")
-        _check_count("n_nuisance_genes", self.n_nuisance_genes, least=0)
+            check_number(name, getattr(self, name), lambda value: value >= 0, "a finite number of at least 0")
+        check_number(
+            "activity_correlation", self.activity_correlation, lambda value: 0 <= value <= 1, "between 0 and 1"
+        )
+        check_count("n_nuisance_genes", self.n_nuisance_genes, least=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +183,10 @@ def simulate_cells(
         single-cell sequencing data. Genome Biology 21:190.
     """
     settings = options or SimulationOptions()
-    _check_count("n_cells", n_cells, least=2)
-    _check_count("n_drivers", n_drivers, least=1)
-    _check_count("seed", seed, least=0)
-    _check("effect", effect, lambda value: value >= 0, "a finite number of at least 0")
+    check_count("n_cells", n_cells, least=2)
+    check_count("n_drivers", n_drivers, least=1)
+    check_count("seed", seed, least=0)
+    check_number("effect", effect, lambda value: value >= 0, "a finite number of at least 0")
     frame = _frame(graph, inputs, outputs)
     genes = _gene_names(frame.inputs, input_suffix, settings.n_nuisance_genes)
 
@@ -413,12 +415,22 @@ def _labels(
     return labels
 
 
-def _check(option: str, value: Any, holds: Callable[[float], bool], expected: str) -> None:
+def check_number(option: str, value: Any, holds: Callable[[float], bool], expected: str) -> None:
+    """Refuse what is no finite number for which `holds` is true.
+
+    Raises:
+        OptionError: It is not.
+    """
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not holds(float(value)):
         raise OptionError(option, value, expected)
 
 
-def _check_count(option: str, value: Any, *, least: int) -> None:
+def check_count(option: str, value: Any, *, least: int) -> None:
+    """Refuse what is no whole number of at least `least`.
+
+    Raises:
+        OptionError: It is not.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise OptionError(option, value, f"a whole number of at least {least}")

@@ -20,8 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from graphnn.data.demo import DEMO_OUTPUT, demo_inputs, demo_network
+from graphnn.data.designs import plant, relays, sim1, sim2, simulate_network
 from graphnn.data.simulate import SimulationOptions, driver_candidates, simulate_cells
 from graphnn.errors import NoNetworkError, OptionError, UnknownNodeError
+from graphnn.extract.dag import Dag
 from graphnn.graph.prior import PriorGraph
 
 
@@ -196,6 +198,11 @@ for arguments in ({"redundancy": True}, {"seed": 5}):
     s = simulate_cells(demo_network(), set(demo_inputs()), {"TCR"}, n_cells=30, **arguments)
     text = s.to_frame().to_csv() + s.labels.to_csv() + repr(s.links) + repr(s.parameters)
     print(hashlib.sha256(text.encode() + s.activities.tobytes()).hexdigest())
+from graphnn.data.designs import sim2, simulate_network
+network = simulate_network(n_inputs=90, n_hidden=20, n_levels=3, n_planted=3, shared=0.4, overlap=0.5, seed=2)
+print(network.graph.fingerprint, network.planted, network.parameters)
+design = sim2(4, n_cells=20, n_inputs=40, n_hidden=8)
+print(design.network.graph.fingerprint, design.simulation.links, design.simulation.counts.sum())
 """
 
 
@@ -320,3 +327,127 @@ def test_two_inputs_for_one_gene_and_a_driver_robbed_of_all_genes_are_refused():
     with pytest.raises(OptionError, match="redundancy=True"):
         simulate_cells(graph, ["a"], ["y"], drivers=["h", "k"])
     assert len(simulate_cells(graph, ["a"], ["y"], drivers=["h", "k"], redundancy=True).links) == 2
+
+
+# -- drawn networks with planted vertices ----------------------------------------------------------------------
+
+
+def inputs_of(network, name):
+    return {
+        source for source, _, target in network.graph.to_sif_tuples() if target == name and source in network.inputs
+    }
+
+
+@given(
+    n_hidden=st.integers(7, 30),
+    n_levels=st.integers(1, 3),
+    n_planted=st.integers(1, 4),
+    shared=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    overlap=st.sampled_from([0.0, 0.3, 1.0]),
+    seed=st.integers(0, 2**32),
+)
+def test_drawn_networks_have_the_size_and_the_sharing_that_was_asked_for(
+    n_hidden, n_levels, n_planted, shared, overlap, seed
+):
+    options = {"n_hidden": n_hidden, "n_levels": n_levels, "n_planted": n_planted, "shared": shared, "seed": seed}
+    network = simulate_network(n_inputs=300, overlap=overlap, **options)
+    dag = Dag.from_graph(network.graph, network.inputs, network.outputs)  # acyclic, every vertex on a path
+    assert (len(dag.inputs), len(dag.hidden), dag.outputs) == (300, n_hidden, ("OUT",))
+    assert network.hidden == dag.hidden
+    lowest = {target for source, _, target in network.graph.to_sif_tuples() if source in network.inputs}
+    assert set(network.planted) <= lowest <= set(network.hidden)
+    assert (lowest == set(network.hidden)) == (n_levels == 1)
+    bare = simulate_network(n_inputs=300, **options)
+    first = inputs_of(bare, bare.planted[0])
+    assert bare.planted == network.planted
+    assert inputs_of(bare, bare.planted[0]) <= inputs_of(network, network.planted[0])
+    for other in bare.planted[1:]:
+        mine = inputs_of(bare, other)
+        assert len(first & mine) == round(shared * len(first))
+        assert abs(len(mine) - len(first)) <= 2
+    assert network.graph.n_edges == bare.graph.n_edges + round(overlap * 300)
+
+
+def test_each_level_is_about_half_as_wide_and_every_vertex_leads_to_one():
+    network = simulate_network(n_inputs=200, n_hidden=28, n_levels=3)
+    above = [(source, target) for source, _, target in network.graph.to_sif_tuples() if source in network.hidden]
+    assert len({source for source, _ in above}) == len(above) == 28
+    first = {target for source, _, target in network.graph.to_sif_tuples() if source in network.inputs}
+    second = {target for source, target in above if source in first}
+    third = {target for source, target in above if source in second}
+    assert [len(level) for level in (first, second, third)] == [16, 8, 4]
+    assert {target for source, target in above if source in third} == {"OUT"}
+    way = [name for name in relays(network.graph, network.planted) if name != "OUT"]
+    assert len(way) == 2
+    assert way[0] in second
+    assert way[1] in third
+
+
+def test_in_sim1_one_vertex_speaks_and_only_through_its_own_inputs():
+    design = sim1(5, n_cells=1500, n_inputs=120, n_hidden=12)
+    (planted,) = design.network.planted
+    assert design.simulation.drivers == (planted,)
+    assert {f"{gene}_gene" for gene in design.simulation.driver_genes} == inputs_of(design.network, planted)
+    values = np.log1p(design.simulation.to_frame())
+    label = design.simulation.labels["OUT"].to_numpy()
+    driven = values.columns.isin(design.simulation.driver_genes)
+    tells = np.array([abs(np.corrcoef(values[gene], label)[0, 1]) for gene in values])
+    assert np.median(tells[driven]) > 3 * np.median(tells[~driven])
+    assert relays(design.network.graph, design.network.planted) == ("OUT",)
+
+
+def test_in_sim2_two_vertices_read_the_same_inputs_with_the_same_signs():
+    design = sim2(5, n_cells=30, n_inputs=120, n_hidden=12)
+    one, two = design.network.planted
+    assert inputs_of(design.network, one) == inputs_of(design.network, two)
+    links = {name: {(s, g) for d, s, g in design.simulation.links if d == name} for name in (one, two)}
+    assert links[one] == links[two]
+    assert np.array_equal(*design.simulation.activities.T)
+
+
+def test_the_effect_of_twins_is_that_of_one():
+    effects = {}
+    for make in (sim1, sim2):
+        design = make(1, n_cells=4000, n_inputs=30, n_hidden=6, options=SimulationOptions(mean_count=20.0, gene_sd=0.0))
+        values = np.log(design.simulation.to_frame() + 1.0)
+        activity = design.simulation.activities[:, 0]
+        slopes = [abs(np.polyfit(activity, values[gene], 1)[0]) for gene in design.simulation.driver_genes]
+        effects[make.__name__] = np.mean(slopes)
+    assert effects["sim1"] == pytest.approx(effects["sim2"], rel=0.05)
+    assert effects["sim1"] == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_design_without_effect_keeps_its_labels_and_moves_no_gene():
+    small = {"n_cells": 300, "n_inputs": 60, "n_hidden": 6}
+    with_effect, without = sim1(2, **small), sim1(2, effect=0.0, **small)
+    assert with_effect.network == without.network
+    assert with_effect.simulation.labels.equals(without.simulation.labels)
+    assert (with_effect.simulation.counts != without.simulation.counts).nnz > 0
+    again = plant(without.network, n_cells=300, effect=0.0, seed=2)
+    assert digest(again) == digest(without.simulation)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        ({"n_inputs": 0}, "n_inputs"),
+        ({"n_inputs": 5, "n_hidden": 20}, "n_inputs"),
+        ({"n_hidden": 2, "n_levels": 2}, "n_hidden"),
+        ({"n_levels": 1.5}, "n_levels"),
+        ({"n_planted": 102}, "n_planted"),
+        ({"shared": 1.1}, "shared"),
+        ({"shared": "all"}, "shared"),
+        ({"overlap": -0.1}, "overlap"),
+        ({"overlap": True}, "overlap"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_bad_sizes_of_drawn_networks_name_the_option(arguments, option):
+    with pytest.raises(OptionError) as caught:
+        simulate_network(**arguments)
+    assert caught.value.option == option
+
+
+def test_relays_of_an_unknown_vertex_are_refused():
+    with pytest.raises(UnknownNodeError):
+        relays(demo_network(), ["NOPE"])
