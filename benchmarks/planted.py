@@ -26,7 +26,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.stats import binom
 
 from benchmarks.store import show, store
@@ -34,11 +33,11 @@ from graphnn.compiler.options import NetworkOptions
 from graphnn.data.designs import INPUT_SUFFIX, SimulatedNetwork, plant, relays, sim1, sim2, simulate_network
 from graphnn.data.simulate import Simulation, simulate_cells
 from graphnn.evaluate.compare import compare
-from graphnn.evaluate.rewire import rewired
+from graphnn.evaluate.rewire import dealt, rewired
 from graphnn.explain.importance import METHODS, node_importance
+from graphnn.explain.recovery import recovery
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
-from graphnn.graph.prior import PriorGraph
 
 L2 = 0.05  # on all edge weights: a hidden vertex that does not help loses its inputs and its edge to the output
 PLAIN = NetworkOptions(kernel_l2=L2)
@@ -70,15 +69,8 @@ def _minimal(dag: Dag, seed: int) -> Dag:
     return extract_dag(dag.graph, dag.inputs, dag.outputs)
 
 
-def _dealt(dag: Dag, seed: int) -> Dag:
-    """The same wiring with the names of the inputs dealt out anew."""
-    names = dict(zip(dag.inputs, np.random.default_rng((seed, 37)).permutation(dag.inputs).tolist(), strict=True))
-    edges = [(names.get(source, source), sign, target) for source, sign, target in dag.graph.to_sif_tuples()]
-    return Dag.from_graph(PriorGraph.from_sif_tuples(edges), dag.inputs, dag.outputs)
-
-
 REWIRED = ("rewired", lambda dag, seed: rewired(dag, seed=seed))
-DEALT = ("dealt", _dealt)
+DEALT = ("dealt", lambda dag, seed: dealt(dag, seed=seed))
 MINIMAL = ("minimal", _minimal)
 
 
@@ -122,36 +114,6 @@ DESIGNS = {
 }
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("inf" if part else "nan")
-
-
-def recovery(importance: pd.DataFrame, planted: Sequence[str], *, passed: Sequence[str] = ()) -> pd.DataFrame:
-    """Where planted vertices rank, and how near the best decoy comes.
-
-    Args:
-        importance: node, network, output, fold, seed, score; scores are averaged over fits.
-        planted: Names of the planted vertices.
-        passed: Names of what the signal passes through: neither planted nor decoys, and left out of the ranks.
-
-    Returns:
-        One row a network, output and planted vertex, in the order given: network, output, node, score, rank (1 is
-        first; a tie counts against the vertex), n_ranked, decoy, decoy_score, decoy_ratio (decoy_score / score). A
-        vertex that the network lacks has NaN.
-    """
-    rows = []
-    for (network, output), part in importance.groupby(["network", "output"], sort=False):
-        mean = part.groupby("node")["score"].mean().drop(list(passed), errors="ignore")
-        others = mean.drop(list(planted), errors="ignore")
-        decoy, best = str(others.idxmax()), float(others.max())
-        for node in planted:
-            score = float(mean.get(node, np.nan))
-            rank = float((mean.drop(node) >= score).sum() + 1) if node in mean else np.nan
-            rows.append((network, output, node, score, rank, len(mean), decoy, best, _ratio(best, score)))
-    names = ["node", "score", "rank", "n_ranked", "decoy", "decoy_score", "decoy_ratio"]
-    return pd.DataFrame(rows, columns=["network", "output", *names])
-
-
 def run_seed(design: Design, seed: int, *, methods: Sequence[str], folds: int = 5) -> list[dict[str, Any]]:
     """One row a method and network: ranks and scores of the planted vertices, the largest decoy, ROC-AUC, seconds."""
     start = time.perf_counter()
@@ -187,7 +149,7 @@ def run_seed(design: Design, seed: int, *, methods: Sequence[str], folds: int = 
                     "ranks": " ".join(f"{rank:g}" for rank in table["rank"]),
                     "worst_rank": float(table["rank"].max(skipna=False)),
                     "n_ranked": int(table["n_ranked"].iloc[0]),
-                    "weaker_to_stronger": _ratio(table["score"].min(skipna=False), table["score"].max(skipna=False)),
+                    "weaker_to_stronger": float(table["score"].min(skipna=False) / table["score"].max(skipna=False)),
                     "decoy_ratio": float(table["decoy_ratio"].max(skipna=False)),
                     "auc": float(scores.mean()),
                     "engine": found.engines[network],

@@ -60,6 +60,12 @@ _HOME = {
     "read_labels": "graphnn.data.labels",
     "simulate_cells": "graphnn.data.simulate",
     "SimulationOptions": "graphnn.data.simulate",
+    "simulate_network": "graphnn.data.designs",
+    "SimulatedNetwork": "graphnn.data.designs",
+    "sim1": "graphnn.data.designs",
+    "sim2": "graphnn.data.designs",
+    "PlantedDesign": "graphnn.data.designs",
+    "recovery": "graphnn.explain.recovery",
     "GraphnnError": "graphnn.errors",
 }
 
@@ -79,9 +85,11 @@ __all__ = [
     "LayerPlan",
     "NetworkFrequencies",
     "NetworkOptions",
+    "PlantedDesign",
     "PriorGraph",
     "Proof",
     "SampleNetworks",
+    "SimulatedNetwork",
     "SimulationOptions",
     "Sweep",
     "Trained",
@@ -110,9 +118,13 @@ __all__ = [
     "read_edge_table",
     "read_labels",
     "read_sif",
+    "recovery",
     "save_bundle",
     "sign_violations",
+    "sim1",
+    "sim2",
     "simulate_cells",
+    "simulate_network",
     "tl",
     "train",
     "verify_certificate",
@@ -142,6 +154,7 @@ if TYPE_CHECKING:
     from graphnn.compiler.options import NetworkOptions
     from graphnn.compiler.plan import LayerPlan, plan_layers
     from graphnn.data.cells import Cells
+    from graphnn.data.designs import PlantedDesign, SimulatedNetwork, sim1, sim2, simulate_network
     from graphnn.data.labels import read_labels
     from graphnn.data.read import read_cells
     from graphnn.data.simulate import SimulationOptions, simulate_cells
@@ -156,6 +169,7 @@ if TYPE_CHECKING:
     from graphnn.explain.attributions import input_attributions
     from graphnn.explain.importance import node_importance
     from graphnn.explain.options import ImportanceOptions
+    from graphnn.explain.recovery import recovery
     from graphnn.extract.alternatives import extract_alternatives
     from graphnn.extract.certificate import Certificate, CheckedBound, certify_dag, verify_certificate
     from graphnn.extract.dag import Dag, Proof

@@ -114,9 +114,9 @@ def compare(
             that train and those that tell when to stop.
         others: Further networks, by names of their own, with the same inputs and outputs.
         controls: What else is trained on the same splits, by name: "dense", "elastic-net", "label-preferred",
-            "rewired", "random", "shuffled", "minima", "control-inputs" (`graphnn.evaluate.controls.CONTROLS` says what
-            each is). All are controls of the compressed network.
-        draws: How many random networks, label shuffles or minima of each drawn control ("rewired", "random",
+            "rewired", "dealt", "random", "shuffled", "minima", "control-inputs" (`graphnn.evaluate.options.CONTROLS`
+            says what each is). All are controls of the compressed network.
+        draws: How many random networks, label shuffles or minima of each drawn control ("rewired", "dealt", "random",
             "shuffled", "minima"), at least 1. Each is trained on the splits of one repeat, in turn. With n draws no
             empirical p value is below 1 / (n + 1).
         prior: The prior knowledge network in which other minimal networks are looked for; None: the full network.

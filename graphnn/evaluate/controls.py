@@ -16,7 +16,7 @@ from graphnn.evaluate.control_inputs import control_cells
 from graphnn.evaluate.dense import dense_network
 from graphnn.evaluate.engine import Table
 from graphnn.evaluate.options import CONTROLS
-from graphnn.evaluate.rewire import random_wiring, rewired
+from graphnn.evaluate.rewire import dealt, random_wiring, rewired
 from graphnn.evaluate.splits import Split
 from graphnn.extract.alternatives import extract_alternatives
 from graphnn.extract.dag import Dag
@@ -24,7 +24,7 @@ from graphnn.graph.prior import PriorGraph
 
 FloatMatrix = npt.NDArray[np.float64]
 
-DRAWN = ("rewired", "random", "shuffled", "minima")
+DRAWN = ("rewired", "dealt", "random", "shuffled", "minima")
 PER_REPEAT = "control-inputs"
 
 
@@ -113,7 +113,7 @@ def contenders(control: str, ground: Ground) -> list[Contender]:
     if control == PER_REPEAT:
         repeats = len({split.seed for split in ground.splits})
         return [_on_control_inputs(ground, at) for at in range(1, repeats + 1)]
-    wire = rewired if control == "rewired" else random_wiring
+    wire = {"rewired": rewired, "dealt": dealt, "random": random_wiring}[control]
     return [_drawn(control, ground, at, wire(ground.dag, seed=_seed(ground, control, at))) for at in numbers]
 
 

@@ -20,6 +20,7 @@ CONTROLS: dict[str, str] = {
     "associated with the label among the cells that train; chosen anew in every split",
     "rewired": "networks with the same vertices, each with the same number of edges into it and out of it, but other "
     "partners",
+    "dealt": "the same wiring, with the measured genes dealt out anew among its inputs",
     "random": "networks with the same vertices and as many edges, wired at random",
     "shuffled": "the same network, with labels dealt out anew among the cells",
     "minima": "other minimal networks of the same prior knowledge",

@@ -1,4 +1,4 @@
-"""Random networks that stand in for a real one: its degrees and nothing else, or its size and nothing else.
+"""Random networks that stand in for a real one: of its shape, its degrees or its size, and nothing else.
 
 May import `graphnn.extract` and what that may.
 """
@@ -69,6 +69,30 @@ def rewired(dag: Dag, *, seed: int = 0) -> Dag:
             target[i], target[j] = d, b
     found = list(zip(source, sign, target, strict=True))
     return _network(dag, found, "exchanging the ends of edges at random, degrees kept")
+
+
+def dealt(dag: Dag, *, seed: int = 0) -> Dag:
+    """The same wiring, its inputs' names dealt out anew at random: the shape stays, what is measured where does not.
+
+    Args:
+        dag: The network.
+        seed: Of the draw, >= 0.
+
+    Returns:
+        A network with the same vertices, roles and shape. `proof.details["moved"]` as in `rewired`.
+
+    Example:
+        >>> edges = [("x1", 1, "a"), ("x2", 1, "b"), ("a", 1, "y"), ("b", 1, "y")]
+        >>> dag = Dag.from_graph(PriorGraph.from_sif_tuples(edges), ["x1", "x2"], ["y"])
+        >>> sorted({dealt(dag, seed=seed).graph.to_sif_tuples()[2][2] for seed in range(9)})
+        ['a', 'b']
+    """
+    graph = dag.graph
+    names = graph.indices(dag.inputs)
+    place = np.arange(graph.n_nodes)
+    place[names] = np.random.default_rng((seed, 37)).permutation(names)
+    ends = (place[graph.sources].tolist(), graph.interactions.tolist(), place[graph.targets].tolist())
+    return _network(dag, list(zip(*ends, strict=True)), "dealing its inputs out anew at random")
 
 
 def random_wiring(dag: Dag, *, seed: int = 0) -> Dag:

@@ -81,7 +81,7 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
     if "output" not in shown:
         shown.insert(0, "output", comparison.outputs[0])
     importance = comparison.importance()
-    ranking, stability = _ranking(importance), comparison.stability(top=TOP)
+    ranking, stability = _ranking(comparison, importance), comparison.stability(top=TOP)
     payload = {
         "format": FORMAT,
         "title": context.title,
@@ -269,15 +269,26 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame, shown: pd.DataFram
     return told
 
 
-def _ranking(importance: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread of the score over outputs, seeds and folds, and the rank by mean (1 is first; ties by name)."""
-    groups = importance.assign(squared_bias=importance["bias"] ** 2).groupby(["network", "node"], sort=True)
-    frame = groups.agg(mean=("score", "mean"), sd=("score", "std"), squared_bias=("squared_bias", "mean")).reset_index()
-    by_bias = frame.sort_values(["network", "squared_bias", "node"], ascending=[False, False, True], kind="stable")
-    frame["bias_rank"] = by_bias.groupby("network").cumcount() + 1
-    frame = frame.sort_values(["network", "mean", "node"], ascending=[False, False, True], kind="stable")
-    frame["rank"] = frame.groupby("network").cumcount() + 1
-    return frame[["node", "network", "mean", "sd", "rank", "squared_bias", "bias_rank"]].reset_index(drop=True)
+def _ranking(comparison: Comparison, importance: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of the score over outputs, seeds and folds, and the rank by mean (1 is first; ties by name).
+
+    Beside it the means of two other measures, and the ranks by them.
+    """
+    measures = importance.assign(
+        squared_bias=importance["bias"] ** 2, conductance=comparison.importance(method="conductance")["score"]
+    )
+    groups = measures.groupby(["network", "node"], sort=True)
+    frame = groups.agg(
+        mean=("score", "mean"),
+        sd=("score", "std"),
+        conductance=("conductance", "mean"),
+        squared_bias=("squared_bias", "mean"),
+    ).reset_index()
+    for measure, rank in (("conductance", "conductance_rank"), ("squared_bias", "bias_rank"), ("mean", "rank")):
+        frame = frame.sort_values(["network", measure, "node"], ascending=[False, False, True], kind="stable")
+        frame[rank] = frame.groupby("network").cumcount() + 1
+    columns = ["mean", "sd", "rank", "conductance", "conductance_rank", "squared_bias", "bias_rank"]
+    return frame[["node", "network", *columns]].reset_index(drop=True)
 
 
 def _hidden_network(comparison: Comparison, ranking: pd.DataFrame) -> dict[str, Any]:

@@ -171,6 +171,7 @@ def importance_view(payload: Mapping[str, Any]) -> dict[str, Any]:
             "total": len(ranked[name]),
             "greatest": max((abs(row["mean"]) for row in ranked[name] if row["mean"] is not None), default=0.0),
             "has_bias": all("squared_bias" in row for row in rows),
+            "has_conductance": all("conductance" in row for row in rows),
             "intervals": {node: ends for (network, node), ends in intervals.items() if network == name},
             "violins": _violins(name, [row["node"] for row in rows], runs),
         }

@@ -10,7 +10,7 @@ import pytest
 import graphnn as gn
 from graphnn.compiler.plan import plan_layers
 from graphnn.evaluate.dense import dense_network
-from graphnn.evaluate.rewire import random_wiring, rewired
+from graphnn.evaluate.rewire import dealt, random_wiring, rewired
 from tests.compiler.drawn import rich_dag
 
 DRAWN = [rich_dag(seed) for seed in range(12)]
@@ -51,7 +51,21 @@ def large() -> gn.Dag:
     return gn.Dag.from_graph(gn.PriorGraph.from_sif_tuples(edges), [f"x{i}" for i in range(200)], ["y"])
 
 
-@pytest.mark.parametrize("draw", [rewired, random_wiring])
+@pytest.mark.parametrize("dag", DRAWN)
+def test_dealing_renames_inputs_and_keeps_the_shape(dag: gn.Dag) -> None:
+    found = dealt(dag, seed=1)
+    assert (found.graph.nodes, found.inputs, found.outputs) == (dag.graph.nodes, dag.inputs, dag.outputs)
+    hidden = {*dag.hidden, *dag.outputs}
+    inner = [
+        [edge for edge in network.graph.to_sif_tuples() if {edge[0], edge[2]} <= hidden] for network in (dag, found)
+    ]
+    assert inner[0] == inner[1]
+    assert sorted(degrees(found)[1]) == sorted(degrees(dag)[1])
+    into = [dict(zip(n.graph.nodes, degrees(n)[0], strict=True)) for n in (dag, found)]
+    assert all(into[0][name] == into[1][name] for name in hidden)
+
+
+@pytest.mark.parametrize("draw", [rewired, random_wiring, dealt])
 def test_hardly_an_edge_stays_and_seeds_differ(draw) -> None:
     first, second, again = draw(large(), seed=1), draw(large(), seed=2), draw(large(), seed=1)
     assert first == again
