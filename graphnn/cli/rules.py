@@ -49,8 +49,9 @@ class RuleOptions:
     prefer: Annotated[
         str | None,
         typer.Option(
-            help="Among the cheapest networks: shallow; or the least total of a column of the edge table, or of a "
-            "table source,target,weight (others weigh 0)."
+            help="Among the cheapest networks: shallow; the least total of a column of the edge table, or of a table "
+            "source,target,weight (others weigh 0); or the greatest total of a table node,score or "
+            "source,target,score (others have 0)."
         ),
     ] = None
     samples: Annotated[
@@ -247,12 +248,29 @@ def _number(text: str, value: str, path: Path, line: int) -> float:
 def _preference(text: str, graph: PriorGraph, pruned: PriorGraph, network: Path, ends: tuple[str, str]) -> Any:
     if text == SHALLOW:
         return SHALLOW
-    if Path(text).is_file():
-        return _aligned(edge_table(Path(text), "weight"), graph, pruned, other=0.0, where=Path(text))
+    path = Path(text)
+    if path.is_file():
+        header = next(iter(read_rows(path, what="a table of scores or weights")))[1]
+        if "score" not in header:
+            return _aligned(edge_table(path, "weight"), graph, pruned, other=0.0, where=path)
+        return node_table(path, "score") if "node" in header else _edge_scores(path, graph, pruned)
     plain = network.name.lower().removesuffix(".gz")
     if not plain.endswith((".csv", ".tsv", ".txt")):
-        raise OptionError("--prefer", text, "shallow, or a table source,target,weight", do="there is no such file")
+        known = "shallow, or a table source,target,weight or node,score or source,target,score"
+        raise OptionError("--prefer", text, known, do="there is no such file")
     return _aligned(column_of_edges(network, text, ends, option="--prefer"), graph, pruned, other=None, where=network)
+
+
+def _edge_scores(path: Path, graph: PriorGraph, pruned: PriorGraph) -> dict[Edge, float]:
+    """Scores of the edges that pruning left; those of the others choose nothing.
+
+    Raises:
+        FormatError: An edge is not in the prior network.
+    """
+    scores = edge_table(path, "score")
+    _aligned(scores, graph, pruned, other=0.0, where=path)  # refuses edges of no network
+    left = {(source, target) for source, _, target in pruned.to_sif_tuples()}
+    return {edge: score for edge, score in scores.items() if edge in left}
 
 
 def _aligned(

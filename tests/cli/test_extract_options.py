@@ -82,6 +82,22 @@ def test_costs_by_table_and_by_column(folder):
     assert data["edge_cost"] == [3.0 if target == "A" else 2.0 for _, _, target in data["edges"]]
 
 
+def test_scores_by_name_choose_among_the_smallest(folder):
+    """A or B takes C_gene along; the other two genes leave no choice."""
+    for wanted, other in (("A", "B"), ("B", "A")):
+        scores = table(folder, "scores.csv", "source,target,score", f"C_gene,{wanted},0.25", f"C_gene,{other},-1.5")
+        data = succeed(*EXTRACT, "--prefer", scores, "--json").data
+        assert ["C_gene", 1, wanted] in data["edges"]
+        assert data["proof"]["details"]["prefer"] | {"scores": 0} == {
+            "criterion": "score", "kind": "edges", "value": 0.25, "bound": 0.25, "proved": True, "resolution": 0.0,
+            "scores": 0,
+        }  # fmt: skip
+    scores = table(folder, "scores.csv", "node,score", "A,2", "D,-1")
+    data = succeed(*EXTRACT, "--prefer", scores, "--json").data
+    assert data["proof"]["details"]["prefer"]["value"] == 2
+    assert data["proof"]["details"]["prefer"]["kind"] == "vertices"
+
+
 def test_negative_costs_go_to_the_program_or_are_refused(folder):
     costs = table(folder, "costs.csv", "source,target,cost", "A,D,-3")
     data = succeed(*EXTRACT, "--costs", costs, "--json").data
@@ -188,6 +204,9 @@ def test_what_was_asked_is_checked_again_by_verify(folder):
         ("--states", ("node,state", "A,1"), 2, ("states", "signs")),
         ("--prefer", ("source,target,weight", "A,Q,1"), 1, ("A -> Q",)),
         ("--prefer", ("source,target,weight", "A,Y,-1"), 2, ("prefer",)),
+        ("--prefer", ("source,target,score", "A,Q,1"), 1, ("A -> Q",)),
+        ("--prefer", ("node,score", "QQ,1"), 1, ("'QQ'",)),
+        ("--prefer", ("node,score", "A,much"), 1, ("line 2", "much")),
     ],
     ids=str,
 )
