@@ -6,7 +6,7 @@ May import everything below the command line. What is written can be saved with 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -90,8 +90,8 @@ def compare(
         compressed: The network after.
         label: Name of a column of `obs` (of several, with several outputs), or labels as in `graphnn.compare`.
         graph: Prior network, in place of both networks.
-        inputs: Measured vertices of `graph`; those without a column are left out. None: all its vertices with a column
-            that are no outputs; with a suffix only those that end in it.
+        inputs: Measured vertices of `graph`; those without a column are left out, and a note says so. None: those that
+            end in `input_suffix`, which there must be then.
         outputs: Predicted vertices of `graph`; needed with it.
         extraction: Options of `graphnn.extract_dag` for the compressed network, e.g. {"time_limit_s": 60}.
         input_suffix: What inputs have behind the gene's name, e.g. "_gene".
@@ -127,19 +127,25 @@ def compare(
     outputs = outputs if outputs is None else as_names(outputs, role="outputs")
     if not overwrite:
         _refuse_results(adata, key_added, outputs=getattr(full, "outputs", outputs))
+    asked = None
     if graph is None:
         full, compressed = _two_networks(full, compressed, inputs=inputs, outputs=outputs, extraction=extraction)
     else:
         if full is not None or compressed is not None:
             raise OptionError("graph", "given with networks", "absent where networks are given", do="give one of both")
+        inputs = inputs if inputs is None else as_names(inputs, role="inputs")
         asked = _Question(graph, inputs, outputs, input_suffix, layer, dict(extraction or {}))
         full, compressed = asked.networks(adata, seed=options.get("seed", 0))
     y = label
     if names is not None:
         y = names[0] if len(names) == 1 else labels_from_anndata(adata, names, outputs=full.outputs)
+    if asked is not None:
+        options = {"prior": asked.pruned(adata), **options}
     comparison = compare_networks(
         full, compressed, adata, y, input_suffix=input_suffix, layer=layer, groups=groups, **options
     )
+    if asked is not None:
+        comparison = replace(comparison, notes=(*asked.notes(adata), *comparison.notes))
     params = {"label": names or None, "layer": layer, "groups": groups, "input_suffix": input_suffix}
     results = _results(adata, comparison, key_added, params)
     target = adata.copy() if copy else adata
@@ -167,9 +173,8 @@ class _Question:
             raise OptionError("graph", type(self.graph).__name__, "a PriorGraph", do="read it with graphnn.read_sif")
         if self.outputs is None:
             raise OptionError("outputs", None, "names of vertices of the prior network", do="write outputs=['TCR']")
-        outputs = self.outputs
+        outputs, pruned = self.outputs, self.pruned(adata)
         measured = self._measured(Cells.from_anndata(adata, layer=self.layer), set(outputs))
-        pruned = self.graph.prune(measured, outputs)
         options = {"objective": "min_edges", "seed": seed, **self.extraction}
         full = extract_dag(pruned, measured, outputs, objective="shortest_paths", seed=seed)
         compressed = extract_dag(pruned, measured, outputs, **options)
@@ -177,10 +182,31 @@ class _Question:
             raise KeyboardInterrupt  # half a search is no basis for a comparison
         return full, compressed
 
+    def pruned(self, adata: AnnData) -> PriorGraph:
+        """The prior network on the ways from what is measured to the outputs."""
+        outputs = self.outputs or ()
+        measured = self._measured(Cells.from_anndata(adata, layer=self.layer), set(outputs))
+        return self.graph.prune(measured, outputs)
+
+    def notes(self, adata: AnnData) -> tuple[str, ...]:
+        """Inputs that have no column."""
+        outputs = set(self.outputs or ())
+        measured = set(self._measured(Cells.from_anndata(adata, layer=self.layer), outputs))
+        lost = [name for name in self._wanted(outputs) if name not in measured]
+        if not lost:
+            return ()
+        return (f"{len(lost):,} inputs of the network have no column in the cells: {quoted(lost)}.",)
+
+    def _wanted(self, outputs: set[str]) -> tuple[str, ...]:
+        if self.inputs is not None:
+            return as_names(self.inputs, role="inputs")
+        if not self.suffix:
+            do = "name them, or give input_suffix if inputs have an ending of their own"
+            raise OptionError("inputs", None, "names of measured vertices where they have no suffix", do=do)
+        return tuple(name for name in self.graph.nodes if name.endswith(self.suffix) and name not in outputs)
+
     def _measured(self, cells: Cells, outputs: set[str]) -> list[str]:
-        wanted = self.graph.nodes if self.inputs is None else as_names(self.inputs, role="inputs")
-        if self.inputs is None:
-            wanted = tuple(name for name in wanted if name.endswith(self.suffix) and name not in outputs)
+        wanted = self._wanted(outputs)
         found = list(cells.columns_of(wanted, suffix=self.suffix))
         if not found:
             raise DataError(

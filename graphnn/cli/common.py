@@ -47,7 +47,7 @@ TimeLimit = Annotated[float | None, typer.Option(help="Seconds for each extracti
 Method = Annotated[str, typer.Option(help="auto, steiner or milp.")]
 Solver = Annotated[str, typer.Option(help="auto, highs, scip or cvxpy; the last two mean method milp.")]
 
-Task = Annotated[str, typer.Option(help="binary or regression.")]
+Task = Annotated[str, typer.Option(help="binary, multiclass or regression.")]
 HiddenActivation = Annotated[str, typer.Option(help="Of hidden vertices.")]
 Activation = Annotated[
     list[str] | None, typer.Option(help="NAME=tanh: of one hidden vertex, in place of the above; may be repeated.")

@@ -98,7 +98,7 @@ def compare(
     margin: Annotated[float, typer.Option(help="Largest loss that would not matter, in each metric.")] = 0.01,
     controls: Annotated[
         str | None,
-        typer.Option(help=f"Also trained, by name, separated by commas: {', '.join(CONTROLS)}; or all."),
+        typer.Option(help=f"Also trained, by name, separated by commas: {', '.join(CONTROLS)}, all."),
     ] = None,
     draws: Annotated[int, typer.Option(help="Random networks, shuffles or minima of each drawn control.")] = 19,
     class_weight: ClassWeight = None,
@@ -229,9 +229,8 @@ def compare(
 
 
 def _controls_of(text: str | None) -> list[str]:
-    """Names that are separated by commas; "all" stands for every one."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    return list(CONTROLS) if names == ["all"] else names
+    """Names that are separated by commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _command(context: typer.Context) -> str:

@@ -167,6 +167,7 @@ def run_job(
             controls=job.controls,
             draws=job.draws,
             prior=pruned,
+            time_limit_s=job.time_limit_s,
             on_progress=progress,
         )
     return comparison, networks, unmeasured
@@ -176,7 +177,10 @@ def write_results(
     comparison: Comparison, networks: Mapping[str, Dag], folder: Path, context: Context, *, force: bool
 ) -> dict[str, Any]:
     """Write both networks and the report into a folder, all at the end; gives the payload."""
-    payload = make_payload(comparison, context)
+    try:
+        payload = make_payload(comparison, context)
+    except KeyboardInterrupt:  # everything is trained: one Ctrl-C does not throw that away
+        payload = make_payload(comparison, context)
     contents = {
         "full.json": networks["full"].to_json().encode(),
         "compressed.json": networks["compressed"].to_json().encode(),
@@ -199,7 +203,8 @@ def show(payload: Mapping[str, Any], screen: Console) -> None:
         interval = f"{_text(row['ci_low'])} .. {_text(row['ci_high'])}"
         table.add_row(row["metric"], *((row["output"],) if several else ()), *values, interval, _text(row["p"]))
     screen.print(table)
-    for sentence in (*payload["sentences"], *payload["warnings"]):
+    told = ("sentences", "control_sentences", "corrected_sentences", "warnings")
+    for sentence in (sentence for part in told for sentence in payload[part]):
         screen.print(sentence)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from scipy.stats import rankdata
 
 FloatMatrix = npt.NDArray[np.float64]
@@ -11,13 +12,13 @@ FloatMatrix = npt.NDArray[np.float64]
 WIDTH = 512  # columns ranked at a time
 
 
-def label_association(x: npt.NDArray[np.float32], y: FloatMatrix) -> npt.NDArray[np.float64]:
+def label_association(x: npt.NDArray[np.float32] | sp.csr_array, y: FloatMatrix) -> npt.NDArray[np.float64]:
     """|Spearman's rho| between each gene and the labels, the largest over the labels.
 
     With a label of two classes this is, up to a factor for ties and for the shares of the classes, |2 ROC-AUC - 1|.
 
     Args:
-        x: Cells, shape (n_cells, n_genes).
+        x: Cells, shape (n_cells, n_genes), dense or sparse.
         y: Labels, shape (n_cells, n_outputs).
 
     Returns:
@@ -29,7 +30,12 @@ def label_association(x: npt.NDArray[np.float32], y: FloatMatrix) -> npt.NDArray
         [1.0, 0.0]
     """
     labels = _standardised(rankdata(y, axis=0))
-    parts = [_standardised(rankdata(x[:, at : at + WIDTH], axis=0)).T @ labels for at in range(0, x.shape[1], WIDTH)]
+    columns = x if isinstance(x, np.ndarray) else sp.csc_array(x)
+    parts = []
+    for at in range(0, x.shape[1], WIDTH):
+        some = columns[:, at : at + WIDTH]
+        values = some if isinstance(some, np.ndarray) else some.toarray()
+        parts.append(_standardised(rankdata(values, axis=0)).T @ labels)
     found = np.abs(np.concatenate(parts)).max(axis=1) if parts else np.zeros(0)
     return np.asarray(np.clip(np.round(found, 12), 0.0, 1.0))
 

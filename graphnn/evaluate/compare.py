@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,56 +14,19 @@ from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import plan_layers
 from graphnn.data.labels import LabelledCells
 from graphnn.errors import MismatchError, OptionError, quoted
-from graphnn.evaluate.comparison import NETWORKS, Comparison
-from graphnn.evaluate.controls import Contender, Ground, contenders
-from graphnn.evaluate.engine import Epoch, Fit, Job, Table, fit_all
-from graphnn.evaluate.entrants import preference_scores, trainers_of
+from graphnn.evaluate.comparison import LEAST_MOVED, NETWORKS, Comparison
+from graphnn.evaluate.controls import CONTROL_INPUTS, DRAWN, Ground, check_prior, entered
+from graphnn.evaluate.engine import Table
+from graphnn.evaluate.entrants import preference_scores
 from graphnn.evaluate.metrics import measure_all
 from graphnn.evaluate.options import CONTROLS, TrainingOptions, check_controls, check_task, check_whole
 from graphnn.evaluate.prepare import group_numbers, input_columns, labelled_cells, notes_on_data
+from graphnn.evaluate.runs import Results, Training, TrainingProgress
 from graphnn.evaluate.splits import Split, make_splits, strata_of
 from graphnn.extract.dag import Dag
 from graphnn.graph.prior import PriorGraph
 
 __all__ = ["NETWORKS", "Comparison", "TrainingProgress", "compare"]
-
-
-@dataclass(frozen=True)
-class TrainingProgress:
-    """A moment of a comparison: the epoch that one of its runs has just finished. Several runs may be under way.
-
-    Attributes:
-        run: Which run, from 1.
-        n_runs: Of so many.
-        n_done: So many are done.
-        network: Its network.
-        seed: Its repeat.
-        fold: Its fold.
-        at: The epoch.
-    """
-
-    run: int
-    n_runs: int
-    n_done: int
-    network: str
-    seed: int
-    fold: int
-    at: Epoch
-
-    @property
-    def epoch(self) -> int:
-        """Number of the epoch, from 1."""
-        return self.at.number
-
-    @property
-    def loss(self) -> float:
-        """On the cells that early stopping watches."""
-        return self.at.loss
-
-    @property
-    def metric(self) -> float | None:
-        """The task's leading metric on these cells; None where it is not defined. Computed when it is first read."""
-        return self.at.metric
 
 
 def compare(
@@ -86,6 +48,7 @@ def compare(
     controls: Sequence[str] = (),
     draws: int = 19,
     prior: PriorGraph | None = None,
+    time_limit_s: float | None = None,
     workers: int | None = None,
     on_progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Comparison:
@@ -119,7 +82,9 @@ def compare(
         draws: How many random networks, label shuffles or minima of each drawn control ("rewired", "dealt", "random",
             "shuffled", "minima"), at least 1. Each is trained on the splits of one repeat, in turn. With n draws no
             empirical p value is below 1 / (n + 1).
-        prior: The prior knowledge network in which other minimal networks are looked for; None: the full network.
+        prior: The prior knowledge network from which the compressed network was extracted; "minima" and
+            "label-preferred" look for other minimal networks there, and need it.
+        time_limit_s: Of each extraction for these two; a note says where it came before the proof.
         workers: Runs side by side; None: one a core with the engine on numba, as far as memory allows, and two a device
             with that on JAX. It changes no number.
         on_progress: Called after each epoch of each run.
@@ -137,8 +102,9 @@ def compare(
     training, options = training or TrainingOptions(), network or NetworkOptions()
     wanted = check_controls(controls)
     check_whole("draws", draws, least=1)
+    networks = _networks(full, compressed, {} if others is None else others)
     check_task(options.task, n_outputs=len(full.outputs), training=training)
-    networks = _networks(full, compressed, others or {})
+    check_prior(wanted, compressed, prior)
     if workers is not None:
         check_whole("workers", workers, least=1)
     matched = labelled_cells(X, y, full.outputs, layer, task=options.task)
@@ -161,30 +127,28 @@ def compare(
     table = Table(x, labels.astype(np.float32))
     ground = Ground(
         dag=compressed,
-        prior=full.graph if prior is None else prior,
         table=table,
         labels=labels,
         splits=splits,
         seed=seed,
         draws=draws,
+        prior=prior,
+        groups=numbers,
         units=options.units,
+        time_limit_s=time_limit_s,
     )
     if "label-preferred" in wanted:
-        scores = preference_scores(matched.cells, labels, splits, ground.prior, suffix=input_suffix)
+        scores = preference_scores(matched.cells, labels, splits, ground.plain_prior, suffix=input_suffix)
         ground = replace(ground, scores=scores)
-    entered = [Contender(name, (dag,) * len(splits), table, labels, splits) for name, dag in networks.items()]
-    beside = [contender for control in wanted for contender in contenders(control, ground)]
-    trainers = trainers_of([*entered, *beside], training, options)
-    fits = _fit([*entered, *beside], trainers, on_progress, workers)
-    n_done = len(fits["full"])
-    kept = {contender.name: contender for contender in beside if contender.name in fits}
+    n_runs = len(networks) * len(splits) + sum(_n_runs(control, ground) for control in wanted)
+    runs = Training(training, options, ground, n_runs=n_runs, on_progress=on_progress, workers=workers)
+    found = runs.controls(wanted, runs.networks([entered(name, dag, ground) for name, dag in networks.items()]))
+    beside = {name: made for name, made in found.entries.items() if made.control}
     notes = (*notes_on_data(matched, columns, full.outputs, y), *_split_notes(matched, splits, folds, options.task))
-    notes += _control_notes(wanted, beside, kept, draws)
-    if n_done < len(splits):
-        notes = (*notes, f"Stopped by the user after {n_done:,} of {len(splits):,} splits: the others are not in it.")
+    notes += _control_notes(found, wanted, draws, n_splits=len(splits))
     return Comparison(
         networks=networks,
-        plans=plans | {name: plan_layers(made.dag) for name, made in kept.items() if made.dag is not None},
+        plans=plans | {name: plan_layers(made.dag) for name, made in beside.items() if made.dag is not None},
         cells=matched.cells,
         labels=matched.labels,
         columns=columns,
@@ -194,14 +158,20 @@ def compare(
         seed=seed,
         training=training,
         options=options,
-        fits=fits,
-        engines={name: trainers[name].engine for name in fits},
-        scores=_score([*entered, *kept.values()], fits, full.outputs, options.task),
-        controls=kept,
+        fits=found.fits,
+        engines=found.engines,
+        scores=_undisturbed(lambda: _score(found, full.outputs, options.task)),
+        controls=beside,
+        lost_controls=found.lost,
         n_groups=None if numbers is None else len(np.unique(numbers)),
         n_unlabelled=matched.n_unlabelled,
         notes=notes,
     )
+
+
+def _n_runs(control: str, ground: Ground) -> int:
+    drawn = control in DRAWN or control == CONTROL_INPUTS
+    return ground.n_draws(control) * len(ground.repeat(1)) if drawn else len(ground.splits)
 
 
 def _networks(full: Dag, compressed: Dag, others: Mapping[str, Dag]) -> dict[str, Dag]:
@@ -211,86 +181,22 @@ def _networks(full: Dag, compressed: Dag, others: Mapping[str, Dag]) -> dict[str
         OptionError: A name is taken.
         MismatchError: One has other inputs or outputs.
     """
+    if not isinstance(others, Mapping):
+        do = 'write {"redundant": network}'
+        raise OptionError("others", type(others).__name__, "further networks by name", do=do)
     taken = {*NETWORKS, *CONTROLS}
     for name in others:
         drawn = isinstance(name, str) and name.rpartition(" ")[0] in CONTROLS  # "rewired 3" is a draw's
         if not isinstance(name, str) or not name or name in taken or drawn:
             raise OptionError("others", name, "names of their own for further networks", do="choose another name")
     networks = {"full": full, "compressed": compressed, **others}
+    for name, network in networks.items():
+        if not isinstance(network, Dag):
+            do = "extract it with graphnn.extract_dag, or give it roles with Dag.from_graph"
+            raise OptionError(name, type(network).__name__, "a Dag", do=do)
     for other in list(networks.values())[1:]:
         _check_roles(full, other)
     return networks
-
-
-def _fit(
-    entered: Sequence[Contender],
-    trainers: Mapping[str, Any],
-    on_progress: Callable[[TrainingProgress], None] | None,
-    workers: int | None,
-) -> dict[str, tuple[Fit, ...]]:
-    """All networks on each split in turn, then control by control, so that Ctrl-C leaves whole splits.
-
-    Those splits are kept that all networks have; of a control those of them that it has, and of a draw all or none.
-
-    Raises:
-        KeyboardInterrupt: No split has all networks.
-    """
-    main = [contender for contender in entered if not contender.control]
-    beside = [contender for contender in entered if contender.control]
-    splits = main[0].splits
-    pairs = [(contender.name, split) for split in splits for contender in main]
-    pairs += [(contender.name, split) for contender in beside for split in contender.splits]
-    progress = _Progress(on_progress, len(pairs))
-    jobs = [
-        Job(trainers[name], split, progress.of(run, name, split)) for run, (name, split) in enumerate(pairs, start=1)
-    ]
-    done = fit_all(jobs, workers=workers, on_done=progress.done)
-    found: dict[str, list[Fit | None]] = {contender.name: [] for contender in entered}
-    for (name, _), fit in zip(pairs, done, strict=True):
-        found[name].append(fit)
-    whole = [at for at in range(len(splits)) if all(found[contender.name][at] is not None for contender in main)]
-    if not whole:
-        raise KeyboardInterrupt
-    fits = {made.name: tuple(fit for at in whole if (fit := found[made.name][at]) is not None) for made in main}
-    used = {(splits[at].seed, splits[at].fold) for at in whole}
-    for contender in beside:
-        own = [fit for fit in found[contender.name] if fit is not None]
-        kept = tuple(fit for fit in own if (fit.split.seed, fit.split.fold) in used)
-        if kept and not (contender.draw and len(kept) < len(contender.splits)):
-            fits[contender.name] = kept
-    return fits
-
-
-class _Progress:
-    """Tells one listener of all runs, one moment at a time, whichever thread it comes from."""
-
-    def __init__(self, listener: Callable[[TrainingProgress], None] | None, n_runs: int) -> None:
-        self._listener, self._n_runs, self._n_done, self._lock = listener, n_runs, 0, threading.Lock()
-
-    def done(self, n_done: int) -> None:
-        self._n_done = n_done
-
-    def of(self, run: int, network: str, split: Split) -> Callable[[Epoch], None] | None:
-        """What a run calls after each epoch."""
-        listener = self._listener
-        if listener is None:
-            return None
-
-        def tell(epoch: Epoch) -> None:
-            with self._lock:
-                listener(
-                    TrainingProgress(
-                        run=run,
-                        n_runs=self._n_runs,
-                        n_done=self._n_done,
-                        network=network,
-                        seed=split.seed,
-                        fold=split.fold,
-                        at=epoch,
-                    )
-                )
-
-        return tell
 
 
 def _check_roles(full: Dag, compressed: Dag) -> None:
@@ -306,18 +212,24 @@ def _check_roles(full: Dag, compressed: Dag) -> None:
             )
 
 
-def _score(
-    entered: Sequence[Contender], fits: Mapping[str, tuple[Fit, ...]], outputs: Sequence[str], task: str
-) -> pd.DataFrame:
+def _undisturbed(work: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Do what is left once everything is trained; one Ctrl-C does not throw that away."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return work()
+
+
+def _score(found: Results, outputs: Sequence[str], task: str) -> pd.DataFrame:
     rows = []
-    for contender in entered:
-        for fit in fits[contender.name]:
-            truth = contender.labels[fit.split.test]
-            found = measure_all(task, truth, fit.prediction.astype(np.float64))
-            for output, metrics in zip(outputs, found, strict=True):
+    for name, fits in found.fits.items():
+        for fit in fits:
+            truth = found.entries[name].labels[fit.split.test]
+            measured = measure_all(task, truth, fit.prediction.astype(np.float64))
+            for output, metrics in zip(outputs, measured, strict=True):
                 rows.append(
                     {
-                        "network": contender.name,
+                        "network": name,
                         "output": output,
                         "seed": fit.split.seed,
                         "fold": fit.split.fold,
@@ -331,20 +243,35 @@ def _score(
     return pd.DataFrame(rows)
 
 
-def _control_notes(
-    wanted: Sequence[str], beside: Sequence[Contender], kept: Mapping[str, Contender], draws: int
-) -> tuple[str, ...]:
-    """What became of controls that are not all there."""
+def _control_notes(found: Results, wanted: Sequence[str], draws: int, *, n_splits: int) -> tuple[str, ...]:
+    """What became of controls that are not all there, or not what they should be; and of training that was stopped."""
     notes = []
-    if "minima" in wanted:
-        count = sum(contender.control == "minima" for contender in beside)
+    if "minima" in wanted and "minima" not in found.lost:
+        count = sum(entry.control == "minima" for entry in found.entries.values())
         if count < draws:
-            none = "no other minimal network was found" if not count else f"only {count:,} other minimal networks were"
-            notes.append(f"Of {draws:,} minimal networks that were asked for beside the compressed one, {none}.")
-    lost = len(beside) - len(kept)
-    if lost:
-        notes.append(f"{lost:,} of {len(beside):,} controls were not done when it was stopped, and are not in it.")
+            notes.append(f"{draws:,} other minimal networks were asked for, and {count:,} were found.")
+    same = [made for made in found.entries.values() if made.control == "label-preferred"]
+    if same and all(dag == found.entries["compressed"].dag for dag in same[0].dags):
+        notes.append("label-preferred: the choice is the compressed network itself in every split.")
+    for control in found.unproved:
+        notes.append(f"{control}: not every network is proved to be the best of the minimal ones; a limit came before.")
+    if found.unconverged:
+        notes.append(f"elastic-net: {found.unconverged:,} of the models that were chosen had not converged.")
+    stiff = [name for name, entry in found.entries.items() if entry.dag is not None and _moved(entry.dag) < LEAST_MOVED]
+    if stiff:
+        notes.append(
+            f"{quoted(stiff)}: fewer than {100 * LEAST_MOVED:.0f} % of the edges could be moved, so they say little."
+        )
+    n_done = len(found.fits["full"])
+    if n_done < n_splits:
+        notes.append(f"Stopped by the user after {n_done:,} of {n_splits:,} splits: the others are not in it.")
+    if found.lost:
+        notes.append(f"Stopped by the user: controls that are not, or not wholly, in it: {', '.join(found.lost)}.")
     return tuple(notes)
+
+
+def _moved(dag: Dag) -> float:
+    return float(dag.proof.details.get("moved", 1.0))
 
 
 def _split_notes(matched: LabelledCells, splits: Sequence[Split], folds: int, task: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from graphnn.compiler.options import NetworkOptions
 from graphnn.compiler.plan import LayerPlan
 from graphnn.data.cells import Cells
 from graphnn.errors import OptionError, did_you_mean
-from graphnn.evaluate.controls import DRAWN, PER_REPEAT, Contender
+from graphnn.evaluate.controls import CONTROL_INPUTS, DRAWN, Control
 from graphnn.evaluate.engine import Fit
 from graphnn.evaluate.metrics import SMALLER_IS_BETTER, names_of
 from graphnn.evaluate.options import TrainingOptions, check_whole
@@ -28,6 +28,7 @@ from graphnn.evaluate.statistics import corrected_resampled_t, empirical_p, not_
 from graphnn.extract.dag import Dag
 
 NETWORKS = ("full", "compressed")
+LEAST_MOVED = 0.5  # share of the edges that a random network must not share with the real one
 MEAN = "(mean)"  # stands for an output where figures are means over outputs
 
 
@@ -53,6 +54,7 @@ class Comparison:
             n_test, epochs, then the metrics. For "elastic-net" epochs are strengths of the penalty that were tried.
         controls: What was trained beside the networks (`graphnn.evaluate.controls`), by name. Of drawn controls each
             draw is one, e.g. "rewired 3", and is trained on the splits of one repeat.
+        lost_controls: Controls that the user stopped before they were there, or wholly there.
         n_groups: How many groups the cells are of, none of which stands on both sides of a split; None: no groups.
         n_unlabelled: Cells without a label, which were left out.
         notes: What was left out or should be known, in sentences.
@@ -72,7 +74,8 @@ class Comparison:
     fits: Mapping[str, tuple[Fit, ...]]
     engines: Mapping[str, str]
     scores: pd.DataFrame
-    controls: Mapping[str, Contender] = field(default_factory=dict)
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    lost_controls: tuple[str, ...] = ()
     n_groups: int | None = None
     n_unlabelled: int = 0
     notes: tuple[str, ...] = ()
@@ -94,8 +97,8 @@ class Comparison:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the user stopped it before all splits were done."""
-        return len(self.fits["full"]) < self.folds * self.seeds
+        """Whether the user stopped it before all splits and controls were done."""
+        return len(self.fits["full"]) < self.folds * self.seeds or bool(self.lost_controls)
 
     @property
     def compression(self) -> pd.DataFrame:
@@ -222,6 +225,16 @@ class Comparison:
         frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:8], np.float64))
         return frame if len(self.outputs) > 1 else frame.drop(columns="output")
 
+    def means(self, metric: str) -> dict[str, float]:
+        """Mean of a metric for each network over the splits on which all have it; with several outputs the mean of
+        their means. NaN where there is no such split."""
+        every = {
+            output: pd.concat([self._values[name, output][metric] for name in self.networks], axis=1, join="inner")
+            for output in self.outputs
+        }
+        parts = [table.dropna().mean().to_numpy() for table in every.values()]
+        return dict(zip(self.networks, np.mean(parts, axis=0).tolist(), strict=True))
+
     def draws(self) -> pd.DataFrame:
         """Every draw of a drawn control beside the compressed network: control, draw, output, metric, value, observed.
 
@@ -231,13 +244,10 @@ class Comparison:
         for name, control in self.controls.items():
             if control.control not in DRAWN:
                 continue
-            repeat = {fit.split.seed for fit in self.fits[name]}
             for output in self._rows:
                 for metric in self.metrics:
-                    value = self._scores_of(name, output, metric)
-                    observed = self._scores_of("compressed", output, metric, repeat=repeat)
-                    both = np.isfinite(value) & np.isfinite(observed)
-                    pair = (value[both].mean(), observed[both].mean()) if both.any() else (np.nan, np.nan)
+                    value, observed = self._both(name, "compressed", output, metric)
+                    pair = (value.mean(), observed.mean()) if len(value) else (np.nan, np.nan)
                     rows.append((control.control, control.draw, output, metric, *pair))
         columns = ["control", "draw", "output", "metric", "value", "observed"]
         return pd.DataFrame(rows, columns=columns).astype({"value": np.float64, "observed": np.float64})
@@ -249,7 +259,8 @@ class Comparison:
             One row a drawn control, output and metric: control, output, metric, observed (mean over the repeats in
             which draws were made), null_mean, null_sd, null_low, null_high (least and greatest draw), n_draws,
             n_as_good (draws that do at least as well as the compressed network in the same repeat), p =
-            (1 + n_as_good) / (1 + n_draws); see `graphnn.evaluate.statistics.empirical_p`.
+            (1 + n_as_good) / (1 + n_draws); see `graphnn.evaluate.statistics.empirical_p`. There is no p for "minima",
+            which are no random networks, nor for networks of which most edges could not be moved: it is NaN.
         """
         rows = []
         for (control, output, metric), found in self.draws().groupby(["control", "output", "metric"], sort=False):
@@ -260,9 +271,19 @@ class Comparison:
             spread = float(value.std(ddof=1)) if n > 1 else np.nan
             of_null = (value.mean(), spread, value.min(), value.max()) if n else (np.nan,) * 4
             mean = observed.mean() if n else np.nan
-            rows.append((control, output, metric, mean, *of_null, n, as_good, empirical_p(as_good, n)))
+            p = empirical_p(as_good, n) if self._is_random(control) else np.nan
+            rows.append((control, output, metric, mean, *of_null, n, as_good, p))
         columns = ["control", "output", "metric", "observed", "null_mean", "null_sd", "null_low", "null_high"]
         return pd.DataFrame(rows, columns=[*columns, "n_draws", "n_as_good", "p"])
+
+    def _is_random(self, control: str) -> bool:
+        """Whether draws are such that the compressed network could be one of them."""
+        moved = [
+            made.dag.proof.details.get("moved", 1.0)
+            for made in self.controls.values()
+            if made.control == control and made.dag is not None
+        ]
+        return control != "minima" and float(np.mean(moved)) >= LEAST_MOVED
 
     def confusing_cells(self, *, n: int = 20) -> pd.DataFrame:
         """The cells of which the networks are least sure, over all repeats.
@@ -273,9 +294,9 @@ class Comparison:
         Returns:
             output, barcode, label, one column a network (its mean prediction over repeats), distance, n_wrong (networks
             whose mean prediction calls the other class); the nearest first, then by barcode. The distance from a tie is
-            that of the prediction's mean over full and compressed from 1/2; where the outputs are classes of one
-            question, the lead of its most probable class over the next, and there is one row a cell, with the name of
-            its class as label and as predictions the probabilities of it.
+            that of a network's mean prediction from 1/2, the mean over full and compressed; where the outputs are
+            classes of one question, the lead of the most probable class over the next, and there is one row a cell,
+            with the name of its class as label and as predictions the probabilities of it.
 
         Raises:
             OptionError: The task is a regression, which has no ties, or `n` is no whole number of at least 1.
@@ -296,9 +317,22 @@ class Comparison:
         """Output, metric, and its values for two networks on the splits on which both have one."""
         for output in self._rows:
             for metric in self.metrics:
-                one, other = (self._scores_of(name, output, metric) for name in (first, second))
-                both = np.isfinite(one) & np.isfinite(other)
-                yield output, metric, one[both], other[both]
+                one, other = self._both(first, second, output, metric)
+                yield output, metric, one, other
+
+    def _both(
+        self, first: str, second: str, output: str, metric: str
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Values of a metric for two networks, split by split; the mean over outputs is over those that both have."""
+        outputs = self.outputs if output == MEAN else (output,)
+        shared = self._values[first, outputs[0]].index.intersection(self._values[second, outputs[0]].index, sort=False)
+        pair = np.array(
+            [[self._values[name, each].loc[shared, metric].to_numpy() for each in outputs] for name in (first, second)]
+        )
+        known = np.isfinite(pair).all(axis=0)  # outputs x splits
+        count = known.sum(axis=0)
+        one, other = np.where(known, pair, 0.0).sum(axis=1)[:, count > 0] / count[count > 0]
+        return one, other
 
     @property
     def _test_to_train(self) -> float:
@@ -332,8 +366,8 @@ class Comparison:
         """Scaled values of the reported cells of a fit, shape (n_test, n_inputs), columns in the plan's order."""
         plan = self.plans["full"]
         for name, control in self.controls.items():
-            if control.control == PER_REPEAT and any(fit is own for own in self.fits[name]):
-                return fit.scaler.transform(np.asarray(control.table.x[fit.split.test]))
+            if control.control == CONTROL_INPUTS and any(fit is own for own in self.fits[name]):
+                return fit.scaler.transform(self._control_cells(name)[fit.split.test])
         cells = self.cells.subset([self.cells.barcodes[row] for row in fit.split.test])
         return fit.scaler.transform(cells.select([self.columns[name] for name in plan.inputs]))
 
@@ -371,13 +405,13 @@ class Comparison:
         from graphnn.explain.corrected import control_importance
         from graphnn.explain.importance import node_importance
 
-        drawn = self.drawn(PER_REPEAT)
+        drawn = self.drawn(CONTROL_INPUTS)
         if not drawn:
-            do = f"add controls=[{PER_REPEAT!r}] to compare()"
-            raise OptionError("controls", list(self.controls), f"with {PER_REPEAT!r}", do=do)
+            do = f"add controls=[{CONTROL_INPUTS!r}] to compare()"
+            raise OptionError("controls", list(self.controls), f"with {CONTROL_INPUTS!r}", do=do)
         observed = node_importance(self, method=method, networks=["compressed"])
-        control = node_importance(self, method=method, networks=drawn).assign(network="compressed")
-        return control_importance(observed, control)
+        control = node_importance(self, method=method, networks=drawn)
+        return control_importance(observed, control.assign(draw=control["network"], network="compressed"))
 
     def drawn(self, control: str) -> list[str]:
         """Names of the draws of a control, in their order; of one that is not drawn its name; none if it is absent."""
@@ -433,6 +467,17 @@ class Comparison:
 
         return rank_intervals(self._importance, level=level, top=top)
 
+    def _control_cells(self, name: str) -> npt.NDArray[np.float32]:
+        """Control inputs of a draw. Those asked for last are kept: they are asked for fit by fit."""
+        kept: dict[str, npt.NDArray[np.float32]] = self.__dict__.setdefault("_kept_cells", {})
+        if name not in kept:
+            kept.clear()
+            kept[name] = self.controls[name].own_cells(len(self.plans["full"].inputs))
+        return kept[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_kept_cells"}
+
     @cached_property
     def _importance(self) -> pd.DataFrame:
         from graphnn.explain.importance import node_importance
@@ -456,22 +501,7 @@ class Comparison:
         """Metrics of each network and output, indexed by seed and fold."""
         found = self.scores.set_index(["seed", "fold"])
         metrics = list(self.metrics)
-        parts = {
-            key: rows[metrics].astype(np.float64) for key, rows in found.groupby(["network", "output"], sort=False)
-        }
-        if len(self.outputs) > 1:
-            for name in self.fits:
-                own = pd.concat([parts[name, output] for output in self.outputs])
-                parts[name, MEAN] = own.groupby(level=["seed", "fold"], sort=False).mean()
-        return parts
-
-    def _scores_of(
-        self, network: str, output: str, metric: str, *, repeat: set[int] | None = None
-    ) -> npt.NDArray[np.float64]:
-        values = self._values[network, output][metric]
-        if repeat is not None:
-            values = values[values.index.get_level_values("seed").isin(repeat)]
-        return values.to_numpy()
+        return {key: rows[metrics].astype(np.float64) for key, rows in found.groupby(["network", "output"], sort=False)}
 
 
 _QUANTITIES: dict[str, Callable[[Dag, LayerPlan, int], int]] = {

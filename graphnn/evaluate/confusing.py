@@ -30,7 +30,7 @@ def confusing_cells(comparison: Comparison, *, n: int) -> pd.DataFrame:
     for output in comparison.outputs:
         found = mean.loc[output].astype(np.float64)
         found.insert(0, "label", comparison.labels[output].reindex(found.index))
-        found["distance"] = (found[PAIR].mean(axis=1) - THRESHOLD).abs()
+        found["distance"] = (found[PAIR] - THRESHOLD).abs().mean(axis=1)
         found["n_wrong"] = ((found[names] >= THRESHOLD).astype(int).sub(found["label"].astype(int), axis=0) != 0).sum(
             axis=1
         )
@@ -47,8 +47,8 @@ def _of_classes(comparison: Comparison, mean: pd.DataFrame, n: int) -> pd.DataFr
     found = pd.DataFrame({"label": [outputs[k] for k in own]}, index=barcodes)
     for name in names:
         found[name] = of[name].to_numpy()[np.arange(len(own)), own].astype(np.float64)
-    both = np.sort(sum(of[name].to_numpy(dtype=np.float64) for name in PAIR) / len(PAIR), axis=1)
-    found["distance"] = both[:, -1] - both[:, -2]
+    ranked = [np.sort(of[name].to_numpy(dtype=np.float64), axis=1) for name in PAIR]
+    found["distance"] = np.mean([probabilities[:, -1] - probabilities[:, -2] for probabilities in ranked], axis=0)
     found["n_wrong"] = sum((of[name].to_numpy().argmax(axis=1) != own).astype(int) for name in names)
     return _columns(_nearest(found, n).assign(output="(classes)"))
 

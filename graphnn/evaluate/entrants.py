@@ -46,21 +46,23 @@ class SplitTrainers:
         return self._trainers[split.seed, split.fold].fit(split, on_epoch, **where)
 
 
+AnyTrainer = Trainer | SplitTrainers | LinearTrainer
+
+
 def trainers_of(
     entered: Sequence[Contender], training: TrainingOptions, options: NetworkOptions
-) -> dict[str, Trainer | SplitTrainers | LinearTrainer]:
+) -> dict[str, AnyTrainer]:
     """One trainer a contender; all networks by one engine, so that only they differ."""
     made = {contender.name: _trainer(contender, training, options) for contender in entered}
     if len({trainer.engine for trainer in made.values() if not isinstance(trainer, LinearTrainer)}) > 1:
         given = replace(training, engine="jax")
-        made |= {contender.name: _trainer(contender, given, options) for contender in entered if contender.dags}
+        made |= {contender.name: _trainer(contender, given, options) for contender in entered if contender.entry.dags}
     return made
 
 
-def _trainer(
-    contender: Contender, training: TrainingOptions, options: NetworkOptions
-) -> Trainer | SplitTrainers | LinearTrainer:
-    if not contender.dags:
+def _trainer(contender: Contender, training: TrainingOptions, options: NetworkOptions) -> AnyTrainer:
+    entry = contender.entry
+    if not entry.dags:
         return LinearTrainer(contender.table, training, task=options.task)
 
     def of(dag: Dag, splits: Sequence[Split]) -> Trainer:
@@ -68,9 +70,9 @@ def _trainer(
         model = compile_network(plan, fitting_options(options, plan))
         return Trainer(model, contender.table, splits, training, task=options.task)
 
-    if contender.dag is not None:
-        return of(contender.dag, contender.splits)
-    pairs = zip(contender.dags, contender.splits, strict=True)
+    if entry.dag is not None:
+        return of(entry.dag, contender.splits)
+    pairs = zip(entry.dags, contender.splits, strict=True)
     return SplitTrainers({(split.seed, split.fold): of(dag, [split]) for dag, split in pairs})
 
 
@@ -94,8 +96,6 @@ def preference_scores(
     x = cells.select_as_is([columns[name] for name in names])
     found = []
     for split in splits:
-        rows = x[split.train]
-        dense = rows if isinstance(rows, np.ndarray) else rows.toarray()
-        scores = label_association(dense, labels[split.train])
+        scores = label_association(x[split.train], labels[split.train])
         found.append(dict(zip(names, scores.tolist(), strict=True)))
     return tuple(found)

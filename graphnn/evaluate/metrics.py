@@ -55,7 +55,8 @@ def measure(
         called: Which cells are called 1, shape (n_cells,); None: those with a probability from 0.5 on.
 
     Returns:
-        Metric -> value. ROC-AUC is None where only one class is present, Spearman's rho where a side is constant.
+        Metric -> value. ROC-AUC is None where only one class is present, Spearman's rho where the truth is constant
+        (0 where the prediction is).
     """
     if task != "regression":
         called = prediction >= THRESHOLD if called is None else called
@@ -77,5 +78,7 @@ def leading(task: str, truth: FloatVector, prediction: FloatVector) -> float | N
     """The first of the metrics that `measure` gives, alone."""
     if task != "regression":
         return float(sk.roc_auc_score(truth, prediction)) if len(np.unique(truth)) == 2 else None
-    varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
-    return float(spearmanr(truth, prediction).statistic) if varies else None
+    if np.ptp(truth) == 0:
+        return None
+    # one prediction for all ranks nothing, as a ROC-AUC of 1/2 does; left out, such folds would flatter who fails
+    return float(spearmanr(truth, prediction).statistic) if np.ptp(prediction) > 0 else 0.0

@@ -105,19 +105,22 @@ def check_task(task: str, *, n_outputs: int, training: TrainingOptions) -> None:
 
 
 def check_controls(controls: Iterable[str]) -> tuple[str, ...]:
-    """The controls that were asked for, in the order of `CONTROLS`; underscores pass for hyphens.
+    """The controls that were asked for, in the order of `CONTROLS`; "all" is all, underscores pass for hyphens.
 
     Raises:
         OptionError: A name is that of no control, or there is a text instead of a list.
     """
-    if isinstance(controls, str):
+    if isinstance(controls, str) and controls != "all":
         raise OptionError("controls", controls, "a list of names", do=f"write [{controls!r}]")
-    wanted = []
-    for name in controls:
+    wanted: list[Any] = []
+    for name in [controls] if isinstance(controls, str) else controls:
         plain = name.strip().casefold().replace("_", "-") if isinstance(name, str) else name
+        if plain == "all":
+            wanted += CONTROLS
+            continue
         if plain not in CONTROLS:
             close = did_you_mean([str(plain)], list(CONTROLS)).removeprefix("; ")
-            raise OptionError("controls", name, f"among {', '.join(CONTROLS)}", do=close or "choose among these")
+            raise OptionError("controls", name, f"among {', '.join(CONTROLS)}, all", do=close or "choose among these")
         wanted.append(plain)
     return tuple(name for name in CONTROLS if name in wanted)
 

@@ -32,7 +32,7 @@ class Sweep:
         comparison: Of all of them: "compressed" is the minimal network, "r = 2" that in which every input keeps two
             regulators, and so on.
         redundancy: Regulators that every input keeps at least, where the prior knowledge has them, by name of the
-            network; 0: nothing was asked ("full").
+            network; 0: nothing was asked ("full", further ones).
     """
 
     comparison: Comparison
@@ -46,8 +46,9 @@ class Sweep:
 
         Returns:
             network, redundancy, edges, hidden, parameters, depth, proved (minimal for what was asked), mean (of the
-            metric; with several outputs the mean of these), change (from the minimal network), ci_low, ci_high, p, and
-            on_front: whether no network with fewer edges has as good a mean.
+            metric over the splits on which all networks have it; with several outputs the mean of these), change (from
+            the minimal network), ci_low, ci_high, p, and on_front: whether no network with fewer edges has as good a
+            mean.
 
         Raises:
             OptionError: The task has no such metric.
@@ -62,11 +63,10 @@ class Sweep:
         if "output" in changes:
             changes = changes[changes["output"] == MEAN]
         changes = changes.set_index("network")
+        means = found.means(chosen)
         rows = []
         for name, dag in found.networks.items():
-            minimal = name == "compressed"
-            # every contrast has the minimal network's mean, on the splits that both share
-            mean = changes["reference"].iloc[0] if minimal else changes.loc[name, "mean"]
+            minimal, mean = name == "compressed", means[name]
             change = [0.0, *[np.nan] * 3] if minimal else changes.loc[name, ["change", "ci_low", "ci_high", "p"]]
             size = sizes.loc[name, ["edges", "hidden", "parameters", "depth"]].astype(np.int64)
             rows.append((name, self.redundancy[name], *size, dag.proof.is_optimal, mean, *change))
@@ -74,8 +74,12 @@ class Sweep:
         frame = pd.DataFrame(rows, columns=[*columns, "change", "ci_low", "ci_high", "p"])
         frame = frame.sort_values(["edges", "redundancy"], kind="stable", ignore_index=True)
         gain = -frame["mean"] if chosen in SMALLER_IS_BETTER else frame["mean"]
-        before = gain.cummax().shift(fill_value=-np.inf)
-        return frame.assign(on_front=gain > before)
+        smaller = [gain[frame["edges"] < edges] for edges in frame["edges"]]
+        return frame.assign(
+            on_front=[
+                value > others.max() if len(others) else True for value, others in zip(gain, smaller, strict=True)
+            ]
+        )
 
 
 def pareto(
@@ -85,7 +89,7 @@ def pareto(
     X: Any,
     y: Any,
     *,
-    redundancy: Sequence[int] = (2, 3),
+    redundancy: int | Sequence[int] = (2, 3),
     disjoint_routes: bool = False,
     full_objective: str = "shortest_paths",
     time_limit_s: float | None = None,
@@ -115,6 +119,7 @@ def pareto(
     """
     if full_objective not in FULL_OBJECTIVES:
         raise OptionError("full_objective", full_objective, f"one of {', '.join(FULL_OBJECTIVES)}")
+    redundancy = [redundancy] if isinstance(redundancy, int) else list(redundancy)
     for number in redundancy:
         check_whole("redundancy", number, least=2)
     if len(set(redundancy)) < len(redundancy):
@@ -128,6 +133,11 @@ def pareto(
     others = {
         f"r = {number}": extracted(min_routes=number, disjoint_routes=disjoint_routes) for number in sorted(redundancy)
     }
-    found = compare(full, minimal, X, y, others=others, prior=how.pop("prior", graph), **how)
+    further = dict(how.pop("others", None) or {})
+    taken = sorted({*others} & {*further})
+    if taken:
+        raise OptionError("others", taken[0], "names that the sweep does not use itself")
+    found = compare(full, minimal, X, y, others=others | further, prior=how.pop("prior", graph), **how)
     numbers = {"full": 0, "compressed": 1} | {f"r = {number}": int(number) for number in sorted(redundancy)}
+    numbers |= dict.fromkeys(further, 0)
     return Sweep(found, numbers)

@@ -135,11 +135,12 @@ def not_worse(
 def empirical_p(n_as_good: int, n_draws: int) -> float:
     """p value of a rank among random draws: (1 + n_as_good) / (1 + n_draws); NaN without draws.
 
-    The observed value counts as one of the draws, so that no p value is 0 and, where it is a draw like any other, the
-    chance of a p value of at most a is at most a. Here a draw is compared with what was observed in the same repeat.
-    Where draws are spread over several repeats, the chance that all of them fall behind is no larger than in one: with
-    F(r) the share of draws that the observed value beats in repeat r, E[prod F(r)^n(r)] <= E[F^(sum n(r))] by Hoelder's
-    inequality, as F(r) has one distribution in all repeats.
+    The observed value counts as one of the draws, so that no p value is 0. Where it is a draw like any other, and all
+    are compared in one repeat, the chance of a p value of at most a is at most a. Here a draw is compared with what was
+    observed in its own repeat. Where draws are spread over several repeats, the chance of the smallest p value, that
+    all fall behind, is no larger than in one: with F(r) the share of draws that the observed value beats in repeat r,
+    E[prod F(r)^n(r)] <= E[F^(sum n(r))] by Hoelder's inequality, as F(r) has one distribution in all repeats. Of the
+    other p values that is not proved; in a simulation they keep their level (`tests/evaluate/test_controls.py`).
 
     Args:
         n_as_good: Draws that do at least as well.

@@ -13,7 +13,9 @@ from scipy import stats
 from graphnn.errors import DataError, MismatchError, quoted
 from graphnn.explain.stability import FIT, KEYS
 
-DRAW = "draw"  # a further column that tells replicates apart, where there is one
+DRAW = "draw"  # a further column that tells draws of control inputs apart, where there is one
+LEAST_DRAWS = 3  # from which a spread is read
+LITTLE = 0.01  # added to shares, of which the mean vertex has 1
 _COLUMNS = ["observed", "control", "ratio", "log2_ratio", "p", "q"]
 
 
@@ -26,26 +28,26 @@ def control_importance(observed: pd.DataFrame, control: pd.DataFrame) -> pd.Data
     says how sure a fit is, not which vertex matters. So ratios are shares, and where one vertex gains others lose a
     little.
 
-    p is that of the two-sided Mann-Whitney test over replicates (repeats x folds): scores are positive and skewed, a
-    few are exactly 0, and their spread differs between the sides, so ranks are compared and nothing is assumed of
-    their law; it is the same for scores and for their logarithms. It is exact where scores do not tie and a side has
-    at most 8. With few replicates it cannot be small: 5 against 5 give 0.008 at best. q is the false discovery rate
-    among the vertices of a network and output. Folds of a repeat share training cells, so replicates are not
-    independent and p is too small for a statement about new cells: it rests on how training varies over these cells,
-    so it is no test on new data. Read it as a ranking with a sense of spread.
+    p asks whether the observed data could be one more draw of control inputs. Fits of one data set are no replicates of
+    it: folds share cells, repeats share all of them. So the fits of a data set are averaged, and the one observed value
+    is compared with those of n draws by a two-sided t test of a further observation from the same law,
+
+        t = (log o - mean log c) / (s sqrt(1 + 1 / n)),   n - 1 degrees of freedom,
+
+    with 0.01 added to all shares, so that vertices that do next to nothing differ by next to nothing. Logarithms of
+    shares over draws are taken to be normal. q is the false discovery rate among the vertices of a network and output.
 
     Args:
-        observed: node, network, output, fold, seed, score of fits on real data, as `node_importance` gives it; where
-            one fold and seed stand for several fits, a column `draw` that tells them apart.
-        control: The same of fits of the same networks on control inputs, under the same names of networks; its
-            replicates need not be as many.
+        observed: node, network, output, fold, seed, score of fits on real data, as `node_importance` gives it.
+        control: The same of fits of the same networks on control inputs, under the same names of networks. A column
+            `draw` tells apart the draws of control inputs; without it each seed is taken for one.
 
     Returns:
         network, output, node, observed and control (mean share over replicates; 1 is the mean vertex), ratio
         (observed / control; infinite where only the control is 0, NaN where both are), log2_ratio, p, q; networks and
         outputs in the order of `observed`, within them by p, then the largest ratio first, then by name. Fits in which
-        all scores are 0 say nothing and are left out. p and q are NaN where a side has fewer than 2 replicates; p is 1
-        where all scores of a vertex are the same.
+        all scores are 0 say nothing and are left out. p and q are NaN with fewer than 3 draws, and where draws do not
+        differ but the observed share does; p is 1 where it does not either.
 
     Raises:
         MismatchError: The tables are not of the same networks, outputs and vertices.
@@ -61,7 +63,7 @@ def control_importance(observed: pd.DataFrame, control: pd.DataFrame) -> pd.Data
     Reference:
         N. Fortelny, C. Bock, "Knowledge-primed neural networks enable biologically interpretable deep learning on
         single-cell sequencing data", Genome Biology 21 (2020) 190, doi:10.1186/s13059-020-02100-5 (control inputs);
-        H. B. Mann, D. R. Whitney, Annals of Mathematical Statistics 18 (1947) 50-60, doi:10.1214/aoms/1177730491;
+        a further observation: G. J. Hahn, W. Q. Meeker, "Statistical Intervals", Wiley (1991), chapter 4;
         Y. Benjamini, Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995) 289-300,
         doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
@@ -114,13 +116,13 @@ def _compared(key: tuple[str, str], observed: pd.DataFrame, control: pd.DataFram
         )
     if observed.isna().any(axis=None) or control.isna().any(axis=None):
         raise MismatchError(f"expected every vertex of {key[0]!r} in every fit, got gaps; score fits of one network")
-    seen, expected = observed.to_numpy(dtype=np.float64), control.to_numpy(dtype=np.float64)
     n_nodes = observed.shape[1]
+    seen, expected = observed.to_numpy(dtype=np.float64), _by_draw(control)
     means = [table.mean(axis=0) if len(table) else np.full(n_nodes, np.nan) for table in (seen, expected)]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = means[0] / means[1]
         log2_ratio = np.log2(ratio)
-    p = _p_values(seen, expected)
+    p = _p_values(means[0], expected)
     q = np.full(n_nodes, np.nan)
     known = np.isfinite(p)
     if known.any():
@@ -130,15 +132,20 @@ def _compared(key: tuple[str, str], observed: pd.DataFrame, control: pd.DataFram
     return frame.sort_values(["p", "ratio", "node"], ascending=[True, False, True], kind="stable")
 
 
-def _p_values(seen: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of each column, by the Mann-Whitney test."""
-    n_nodes = seen.shape[1]
-    if min(len(seen), len(expected)) < 2:
-        return np.full(n_nodes, np.nan)
-    both = np.sort(np.concatenate([seen, expected]), axis=0)
-    ties, same = (np.diff(both, axis=0) == 0).any(axis=0), np.ptp(both, axis=0) == 0
-    found = np.ones(n_nodes)
-    for group in (ties & ~same, ~ties & ~same):  # the exact law holds without ties only
-        if group.any():
-            found[group] = stats.mannwhitneyu(seen[:, group], expected[:, group], axis=0).pvalue
-    return found
+def _by_draw(control: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Mean shares of each draw, shape (n_draws, n_nodes)."""
+    draw = control.index.get_level_values(DRAW if DRAW in control.index.names else "seed")
+    return control.groupby(draw, sort=True).mean().to_numpy(dtype=np.float64)
+
+
+def _p_values(seen: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Of each vertex: one further observation of the law of its draws, on the scale of logarithms."""
+    n_draws = len(draws)
+    if n_draws < LEAST_DRAWS or not np.isfinite(seen).all():
+        return np.full(draws.shape[1], np.nan)
+    logs, own = np.log(draws + LITTLE), np.log(seen + LITTLE)
+    spread, gap = logs.std(axis=0, ddof=1), np.abs(own - logs.mean(axis=0))
+    same = np.ptp(draws, axis=0) < 1e-12
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stats.t.sf(gap / (spread * np.sqrt(1 + 1 / n_draws)), n_draws - 1)
+    return np.where(same, np.where(gap < 1e-9, 1.0, np.nan), p)

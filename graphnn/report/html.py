@@ -38,7 +38,7 @@ MAX_EDGE_ROWS = 200
 MAX_ABSENT = 2000
 
 _NETWORKS = ("full", "compressed")
-_MAY_LACK = ("created", "command", "python", "confusing_sentence", *OPTIONAL)
+_MAY_LACK = ("created", "command", "python", "importance_method", "confusing_sentence", *OPTIONAL)
 _FOLD_FACTS = ("network", "output", "seed", "fold", "n_train", "n_validation", "n_test", "epochs")
 _MISSING: Any = object()
 _SECTIONS: dict[str, type | tuple[type, ...]] = {

@@ -17,7 +17,7 @@ import pandas as pd
 
 from graphnn import __version__
 from graphnn.errors import quoted
-from graphnn.evaluate.compare import NETWORKS, Comparison
+from graphnn.evaluate.comparison import MEAN, NETWORKS, Comparison
 from graphnn.explain.importance import METHODS
 from graphnn.extract.dag import Dag
 from graphnn.graph.check import reading
@@ -117,6 +117,7 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
 
 
 CONFUSING = 20  # cells for each output
+MOST_OUTPUTS = 5  # that sentences speak of one by one
 
 
 def _without_draws(comparison: Comparison) -> pd.DataFrame:
@@ -166,12 +167,7 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
     full, compressed = (comparison.networks[name] for name in NETWORKS)
     cells, origin = comparison.cells, full.origin
     return {
-        "pkn": {
-            "name": context.pkn,
-            "nodes": (context.graph or full.graph).n_nodes,
-            "edges": (context.graph or full.graph).n_edges,
-            "fingerprint": (context.graph or full.graph).fingerprint,
-        },
+        "pkn": {"name": context.pkn, **_prior(comparison, context)},
         "pruned": {key: origin.get(key) for key in ("nodes", "edges", "fingerprint")},
         "cells": {
             "name": context.cells,
@@ -189,6 +185,14 @@ def _asked(comparison: Comparison, context: Context) -> dict[str, Any]:
         "reading": None if context.graph is None else context.graph.ingestion.to_dict(),
         "notes": [*_merged(comparison, context), *context.notes, *comparison.notes],
     }
+
+
+def _prior(comparison: Comparison, context: Context) -> dict[str, Any]:
+    """Size and fingerprint of the prior network: as given, else as it was when the full network was extracted."""
+    origin, graph = comparison.networks["full"].origin, context.graph or comparison.networks["full"].graph
+    if context.graph is None and origin.get("fingerprint"):
+        return {key: origin[key] for key in ("nodes", "edges", "fingerprint")}
+    return {"nodes": graph.n_nodes, "edges": graph.n_edges, "fingerprint": graph.fingerprint}
 
 
 def _merged(comparison: Comparison, context: Context) -> list[str]:
@@ -260,24 +264,32 @@ def _sentences(comparison: Comparison, summary: pd.DataFrame, shown: pd.DataFram
         f"({edges['reduction_percent']:.1f} % fewer), and {hidden['compressed']:,} hidden nodes instead of "
         f"{hidden['full']:,}."
     ]
-    leading = summary[summary["metric"] == comparison.metrics[0]]
-    told += [sentences.of_change(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
-    leading = shown[shown["metric"] == comparison.metrics[0]]
-    told += [sentences.of_margin(row, several=len(comparison.outputs) > 1) for _, row in leading.iterrows()]
+    several = len(comparison.outputs) > 1
+    for table, words in ((summary, sentences.of_change), (shown, sentences.of_margin)):
+        rows = table[table["metric"] == comparison.metrics[0]]
+        first = rows[rows["output"] == MEAN]  # of many outputs the first ones only; the table has all
+        ordered = pd.concat([first, rows.drop(first.index).head(MOST_OUTPUTS)])
+        told += [words(row, several=several) for _, row in ordered.iterrows()]
     if comparison.is_optimistic:
         told.append("These figures are optimistic: early stopping watched the reported fold.")
+    n_done, n_splits = len(comparison.fits["full"]), comparison.folds * comparison.seeds
+    if n_done < n_splits:
+        told.append(f"Stopped by the user after {n_done:,} of {n_splits:,} splits; all figures are of these alone.")
     return told
 
 
 def _ranking(comparison: Comparison, importance: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread of the score over outputs, seeds and folds, and the rank by mean (1 is first; ties by name).
+    """Mean and spread of the score over seeds and folds, and the rank by mean (1 is first; ties by name).
 
-    Beside it the means of two other measures, and the ranks by them.
+    With several outputs the score of a fit is the mean over these. Beside it the means of two other measures, and the
+    ranks by them.
     """
     measures = importance.assign(
         squared_bias=importance["bias"] ** 2, conductance=comparison.importance(method="conductance")["score"]
     )
-    groups = measures.groupby(["network", "node"], sort=True)
+    measured = ["score", "conductance", "squared_bias"]
+    by_fit = measures.groupby(["network", "node", "seed", "fold"], sort=True)[measured].mean().reset_index()
+    groups = by_fit.groupby(["network", "node"], sort=True)
     frame = groups.agg(
         mean=("score", "mean"),
         sd=("score", "std"),

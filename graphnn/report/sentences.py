@@ -81,6 +81,9 @@ def of_controls(
     ]
     told += [_of_null(row, several=several) for _, row in nulls[nulls["metric"] == leading].iterrows()]
     told += [_of_minima(row, several=several) for _, row in minima.iterrows()]
+    if comparison.lost_controls:
+        lost = ", ".join(comparison.lost_controls)
+        told.append(f"Stopped by the user: controls that are not, or not wholly, here: {lost}.")
     return told
 
 
@@ -106,16 +109,23 @@ def _of_null(row: Any, *, several: bool) -> str:
         f"{_capital(row['control'])} ({what}): {row['n_draws']:,} draws have a mean {metric} of "
         f"{number_text(row['null_mean'])} ({number_text(row['null_low'])} to {number_text(row['null_high'])}); the "
         f"compressed network has {number_text(row['observed'])}, and {row['n_as_good']:,} of them "
-        f"{'does' if row['n_as_good'] == 1 else 'do'} as well or better "
-        f"(empirical {_p_words(row['p'])})."
+        f"{'does' if row['n_as_good'] == 1 else 'do'} as well or better"
     )
-    if 1 / (1 + row["n_draws"]) > LEVEL:
-        told += f" So few draws give no p value below {number_text(1 / (1 + row['n_draws']))}."
-    if row["control"] == "shuffled" or not row["n_as_good"]:
-        return told
     if row["control"] == "minima":
-        return f"{told} Which of the minimal networks is taken makes no difference that these cells show."
-    return f"{told} These cells do not show that the wiring of the prior knowledge predicts better than chance wiring."
+        return f"{told}. They are chosen to differ, not drawn at random, so there is no p value."
+    if not math.isfinite(row["p"]):
+        return f"{told}. Most of their edges could not be moved, so they say little, and there is no p value."
+    told += f" (empirical {_p_words(row['p'])})."
+    if 1 / (1 + row["n_draws"]) > LEVEL:
+        return f"{told} So few draws give no p value below {number_text(1 / (1 + row['n_draws']))}."
+    if row["control"] == "shuffled":
+        found = "does hardly better than by chance" if row["p"] > LEVEL else "does better than by chance"
+        return f"{told} The network {found}."
+    if row["p"] > LEVEL:
+        return (
+            f"{told} These cells do not show that the wiring of the prior knowledge predicts better than such wiring."
+        )
+    return f"{told} The wiring of the prior knowledge predicts better than such wiring, beyond chance."
 
 
 def _of_minima(row: Any, *, several: bool) -> str:
@@ -137,15 +147,14 @@ def of_correction(found: pd.DataFrame, *, several: bool) -> list[str]:
         whose = f" for {output}" if several else ""
         clear = rows[(rows["q"] <= LEVEL) & (rows["ratio"] > 1)].sort_values("ratio", ascending=False, kind="stable")
         if rows["p"].isna().all():
-            told.append(f"Too few fits to say which nodes stand out against control inputs{whose}.")
+            told.append(f"Too few draws of control inputs to say which nodes stand out against them{whose}.")
             continue
         words = f"{len(clear):,} of {len(rows):,} nodes matter more{whose} than the shape of the network explains"
         if len(clear):
             names = ", ".join(f"{row.node} ({row.ratio:.1f} times)" for row in clear.head(MANY).itertuples())
             words += f"; the largest: {names}"
         told.append(
-            f"{words} (false discovery rate {100 * LEVEL:.0f} % over replicates that share these cells; no test on "
-            "new cells)."
+            f"{words} (false discovery rate {100 * LEVEL:.0f} %, by how much control inputs differ from draw to draw)."
         )
     return told
 
@@ -154,9 +163,9 @@ def of_confusing(found: pd.DataFrame) -> str:
     """What the table of cells near a tie says."""
     wrong = int((found["n_wrong"] > 0).sum())
     return (
-        f"The {len(found):,} cells of which the networks are least sure, by their predictions in folds that did not "
-        f"train on them; {wrong:,} of them are called wrongly by at least one network. Such cells may be mixtures, "
-        "transitions, or wrongly labelled."
+        f"The predictions of which both networks are least sure, in folds that did not train on the cell; {wrong:,} of "
+        f"these {len(found):,} are wrong by at least one network. Such cells may be mixtures, transitions, or wrongly "
+        "labelled."
     )
 
 
@@ -165,7 +174,7 @@ def _metric(row: Any, *, several: bool) -> str:
     label = metric_label(row["metric"])
     if not several:
         return label
-    return f"{label}, mean of all outputs," if row["output"] == MEAN else f"{label} of {row['output']}"
+    return f"{label} over all outputs" if row["output"] == MEAN else f"{label} of {row['output']}"
 
 
 def _capital(text: str) -> str:

@@ -10,7 +10,7 @@ from tests.cli.tools import CELLS, COMPARE, NETWORK, SHORT, labels_csv, run, suc
 def test_controls_are_trained_and_told(folder):
     data = succeed(*COMPARE, "--controls", "shuffled, dense,control_inputs", "--draws", "2", "--json").data
     assert [row["name"] for row in data["contenders"]] == [
-        "full", "compressed", "dense", "shuffled 1", "shuffled 2", "control-inputs 1"
+        "full", "compressed", "dense", "shuffled 1", "shuffled 2", "control-inputs 1", "control-inputs 2"
     ]  # fmt: skip
     assert {row["network"] for row in data["contrasts"]} == {"full", "dense"}
     assert {(row["control"], row["n_draws"]) for row in data["null_tests"] if row["metric"] == "roc_auc"} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 
 import numpy as np
@@ -9,12 +10,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 import graphnn as gn
 from graphnn.errors import DataError, MismatchError, OptionError
 from graphnn.evaluate.association import label_association
 from graphnn.evaluate.compare import compare
 from graphnn.evaluate.comparison import Comparison
+from graphnn.evaluate.controls import dealt_labels
 from graphnn.evaluate.engine import Table
 from graphnn.evaluate.linear import LinearTrainer
 from graphnn.evaluate.options import CONTROLS, TrainingOptions, check_controls
@@ -52,7 +55,7 @@ def test_every_control_is_trained_as_often_as_it_says() -> None:
         assert rows["draw"].tolist() == [1, 2, 3, 4, 5]
         assert (rows["n_fits"] == 3).all()
         assert (rows["edges"] == COMPRESSED.graph.n_edges).all()
-    assert sizes[sizes["control"] == "control-inputs"]["n_fits"].tolist() == [3, 3]
+    assert sizes[sizes["control"] == "control-inputs"]["n_fits"].tolist() == [3] * 5
     assert np.isnan(sizes.loc["elastic-net", "edges"])
 
 
@@ -97,7 +100,8 @@ def test_null_tests_count_draws_in_their_own_repeat() -> None:
         as_good = sum(value >= observed for value, observed in pairs)
         row = found.null_tests().query("control == @control and metric == 'roc_auc'").iloc[0]
         assert (row["n_draws"], row["n_as_good"]) == (5, as_good)
-        assert row["p"] == pytest.approx((1 + as_good) / 6)
+        if control == "shuffled":  # too few edges of so small a network can be moved
+            assert row["p"] == pytest.approx((1 + as_good) / 6)
         assert row["null_mean"] == pytest.approx(np.mean([value for value, _ in pairs]))
 
 
@@ -158,13 +162,15 @@ def test_what_needs_a_control_says_so() -> None:
 
 def test_all_inputs_tell_the_label_of_control_inputs() -> None:
     found = controlled()
-    table = found.controls["control-inputs 1"].table
-    assert not np.array_equal(table.x, found.controls["control-inputs 2"].table.x)
+    values, others = (found.controls[f"control-inputs {draw}"].own_cells(4) for draw in (1, 2))
+    assert not np.array_equal(values, others)
     y = found.labels["y"].to_numpy()
-    gaps = table.x[y == 1].mean(axis=0) - table.x[y == 0].mean(axis=0)
+    gaps = values[y == 1].mean(axis=0) - values[y == 0].mean(axis=0)
     assert (gaps > 0.3).all()
     fit = found.fits["control-inputs 1"][0]
-    np.testing.assert_allclose(found.inputs_of(fit), fit.scaler.transform(table.x[fit.split.test]))
+    np.testing.assert_allclose(found.inputs_of(fit), fit.scaler.transform(values[fit.split.test]))
+    with pytest.raises(OptionError, match="control-inputs"):
+        found.controls["dense"].own_cells(4)
 
 
 # -- elastic net ------------------------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ def test_the_elastic_net_is_that_of_scikit_learn() -> None:
     x, y = cells(150)
     values, labels = x.to_numpy(dtype=np.float32), y.to_numpy(dtype=np.float64)[:, None]
     split, fit = linear(labels, values, "binary")
-    z = values * fit.scaler.factor
+    z = fit.scaler.transform(values)
     coefficients, intercepts = fit.state[0]
     called = 1 / (1 + np.exp(-(z[split.test] @ coefficients[:, 0] + intercepts[0])))
     np.testing.assert_allclose(fit.prediction[:, 0], called, atol=1e-5)
@@ -294,7 +300,7 @@ def test_what_is_no_class_is_refused() -> None:
 def test_confusing_cells_by_hand() -> None:
     found = controlled()
     mean = found.predictions().pivot_table(index="barcode", columns="network", values="prediction", aggfunc="mean")
-    distance = (mean[["full", "compressed"]].mean(axis=1) - 0.5).abs().sort_values()
+    distance = (mean[["full", "compressed"]] - 0.5).abs().mean(axis=1).sort_values()
     table = found.confusing_cells(n=7)
     assert table["barcode"].tolist() == distance.index[:7].tolist()
     np.testing.assert_allclose(table["distance"], distance[:7], atol=1e-6)
@@ -349,3 +355,184 @@ def test_association_is_spearmans() -> None:
         expected = max(abs(stats.spearmanr(x[:, column], y[:, k]).statistic) for k in (0, 1))
         assert found[column] == pytest.approx(expected, abs=1e-9)
     assert found[5] == 0
+
+
+# -- what controls must not claim -------------------------------------------------------------------------------------
+
+
+def dealt_out(n_cells: int = 40, *, groups: np.ndarray | None = None, labels: np.ndarray | None = None):
+    """Labels and splits before and after they are dealt."""
+    given = np.arange(n_cells, dtype=float)[:, None] if labels is None else labels[:, None]
+    splits = splits_of(given, stratify=False, groups=groups)
+    return given, splits, *dealt_labels(given, splits, groups, np.random.default_rng(3))
+
+
+def test_cells_are_dealt_with_the_place_of_their_label() -> None:
+    """Each part of each split holds the labels that it held, of other cells."""
+    before, splits, labels, moved = dealt_out()
+    assert (labels != before).mean() > 0.9
+    for old, new in zip(splits, moved, strict=True):
+        for part in ("train", "validation", "test"):
+            rows = getattr(new, part)
+            assert sorted(labels[rows, 0]) == sorted(before[getattr(old, part), 0])
+            assert rows.tolist() == sorted(set(rows.tolist()))
+        assert len({*new.train, *new.validation, *new.test}) == len(labels)
+
+
+def test_labels_of_donors_are_dealt_among_donors() -> None:
+    groups = np.repeat(np.arange(8), 5)
+    donors = np.repeat(np.arange(8) % 2, 5).astype(float)
+    before, _, labels, _ = dealt_out(groups=groups, labels=donors)
+    assert all(len(set(labels[groups == number, 0])) == 1 for number in range(8))
+    assert labels.sum() == before.sum()
+    assert not np.array_equal(labels, before)
+
+
+def test_labels_within_donors_stay_with_the_donor() -> None:
+    groups = np.repeat(np.arange(8), 5)
+    before, _, labels, _ = dealt_out(groups=groups)
+    for number in range(8):
+        assert sorted(labels[groups == number, 0]) == sorted(before[groups == number, 0])
+    assert (labels != before).any()
+
+
+def test_a_network_that_cannot_be_rewired_has_no_p_value() -> None:
+    found = controlled()
+    moved = np.mean([found.controls[f"rewired {draw}"].dag.proof.details["moved"] for draw in range(1, 6)])
+    row = found.null_tests().query("control == 'rewired' and metric == 'roc_auc'").iloc[0]
+    assert np.isnan(row["p"]) == (moved < 0.5)
+    star = gn.Dag.from_graph(gn.PriorGraph.from_sif_tuples([(name, 1, "y") for name in "abcd"]), list("abcd"), ["y"])
+    stuck = compare(star, star, *cells(), folds=2, training=TRAINING, controls=["rewired"], draws=2)
+    assert stuck.null_tests()["p"].isna().all()
+    assert any("could be moved" in note for note in stuck.notes)
+
+
+def test_minima_have_no_p_value() -> None:
+    rows = controlled().null_tests().query("control == 'minima'")
+    assert rows["p"].isna().all()
+
+
+def test_minima_need_the_prior_network_and_the_right_one() -> None:
+    for name in ("minima", "label-preferred"):
+        with pytest.raises(OptionError, match="prior"):
+            compare(FULL, COMPRESSED, *cells(), controls=[name])
+    edges = [("a", 1, "y"), ("b", 1, "y"), ("c", 1, "y"), ("d", 1, "y")]
+    with pytest.raises(OptionError, match="smallest networks have 4 edges"):
+        compare(FULL, COMPRESSED, *cells(), controls=["minima"], prior=gn.PriorGraph.from_sif_tuples(edges),
+                folds=2, training=TRAINING)  # fmt: skip
+    prior = gn.PriorGraph.from_sif_tuples(PRIOR).prune(FULL.inputs, FULL.outputs)
+    with pytest.raises(OptionError, match="without costs or rules"):
+        compare(
+            FULL, gn.extract_dag(prior, FULL.inputs, ["y"], min_routes=2), *cells(), controls=["minima"], prior=prior
+        )
+
+
+def interrupting(monkeypatch, after: int) -> None:
+    """Ctrl-C when the so-manieth group of runs is about to be trained; half of that group is done."""
+    import graphnn.evaluate.runs as runs
+
+    real, calls = runs.fit_all, []
+
+    def stopped(jobs, **how):
+        calls.append(len(jobs))
+        if len(calls) < after:
+            return real(jobs, **how)
+        done = real(jobs[: len(jobs) // 2], **how)
+        return [*done, *[None] * (len(jobs) - len(done))]
+
+    monkeypatch.setattr(runs, "fit_all", stopped)
+
+
+def test_what_is_stopped_within_a_control_keeps_the_rest(monkeypatch) -> None:
+    interrupting(monkeypatch, 2)
+    x, y = cells()
+    found = compare(FULL, COMPRESSED, x, y, folds=5, training=TRAINING, controls=["dense", "shuffled"], draws=2)
+    assert found.is_partial
+    assert found.lost_controls == ("dense", "shuffled")
+    assert any("dense, shuffled" in note for note in found.notes)
+    assert len(found.fits["full"]) == 5
+    assert len(found.fits["dense"]) == 2
+    rows = found.contrasts().query("network == 'dense' and metric == 'roc_auc'").iloc[0]
+    assert rows["n_splits"] == 2
+    scores = found.scores.set_index(["network", "fold"])["roc_auc"]
+    folds = [fit.split.fold for fit in found.fits["dense"]]
+    assert rows["change"] == pytest.approx(np.mean(scores["dense"][folds] - scores["compressed"][folds]))
+
+
+def test_half_a_draw_is_none(monkeypatch) -> None:
+    interrupting(monkeypatch, 2)
+    x, y = cells()
+    found = compare(FULL, COMPRESSED, x, y, folds=2, training=TRAINING, controls=["shuffled"], draws=3)
+    assert [name for name in found.fits if name not in ("full", "compressed")] == ["shuffled 1"]  # 3 of 6 runs
+
+
+def test_an_interrupted_search_is_no_control(monkeypatch) -> None:
+    import graphnn.evaluate.controls as module
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "extract_alternatives", interrupted)
+    prior = gn.PriorGraph.from_sif_tuples(PRIOR).prune(FULL.inputs, FULL.outputs)
+    found = compare(
+        FULL, COMPRESSED, *cells(), folds=2, training=TRAINING, controls=["minima", "dense"], draws=2, prior=prior
+    )
+    assert found.lost_controls == ("minima",)  # the order is that of the list of controls: dense came first
+    assert "dense" in found.fits
+    assert found.is_partial
+
+
+def test_a_comparison_with_controls_holds_nothing_that_cannot_be_copied() -> None:
+    found = controlled()
+    found.corrected_importance()
+    again = copy.deepcopy(found)
+    pd.testing.assert_frame_equal(again.contrasts(), found.contrasts())
+    pd.testing.assert_frame_equal(again.corrected_importance(), found.corrected_importance())
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_the_elastic_net_sees_dense_and_sparse_cells_alike_and_does_as_well_as_it_can(shift) -> None:
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(7)
+    x = np.maximum(rng.normal(size=(300, 60)) + shift, 0).astype(np.float32)
+    y = (x[:, :8].sum(axis=1) + rng.normal(size=300) * 1.5 > np.median(x[:, :8].sum(axis=1))).astype(float)[:, None]
+    split = splits_of(y)[0]
+    fits = [
+        LinearTrainer(Table(cells, y.astype(np.float32)), TrainingOptions(), task="binary").fit(split)
+        for cells in (x, sp.csr_array(x))
+    ]
+    np.testing.assert_allclose(fits[0].prediction, fits[1].prediction, atol=1e-3)
+    z = (x - x[split.train].mean(axis=0)) / x[split.train].std(axis=0)
+    best = max(
+        roc_auc_score(y[split.test], LogisticRegression(C=c, max_iter=2000).fit(z[split.train], y[split.train, 0])
+                      .predict_proba(z[split.test])[:, 1])
+        for c in (0.001, 0.01, 0.1, 1.0)
+    )  # fmt: skip
+    assert roc_auc_score(y[split.test], fits[0].prediction[:, 0]) > best - 0.03
+
+
+def test_two_classes_with_two_outputs() -> None:
+    x, y = cells(90)
+    columns = np.stack([1 - y.to_numpy(), y.to_numpy()], axis=1).astype(float)
+    split = splits_of(columns)[0]
+    values = x.to_numpy(dtype=np.float32)
+    fit = LinearTrainer(Table(values, columns.astype(np.float32)), TrainingOptions(), task="multiclass").fit(split)
+    assert fit.prediction.shape == (len(split.test), 2)
+    np.testing.assert_allclose(fit.prediction.sum(axis=1), 1, atol=1e-5)
+
+
+def test_means_over_outputs_are_over_the_same_outputs_of_both(monkeypatch) -> None:
+    """One network has no value of one output in one fold: neither side counts it there."""
+    full, small, x, y = of_classes()
+    found = compare(full, small, x, y, folds=3, network=gn.NetworkOptions(task="multiclass"),
+                    training=TrainingOptions(epochs=2))  # fmt: skip
+    scores = found.scores.copy()
+    row = (scores["network"] == "full") & (scores["output"] == "T") & (scores["fold"] == 1)
+    scores.loc[row, "roc_auc"] = np.nan
+    object.__setattr__(found, "scores", scores)
+    summary = found.summary().set_index(["output", "metric"]).loc["(mean)", "roc_auc"]
+    table = scores.pivot(index=["fold", "output"], columns="network", values="roc_auc").dropna()
+    by_fold = table.groupby("fold").mean().mean()
+    assert summary["full"] == pytest.approx(by_fold["full"])
+    assert summary["compressed"] == pytest.approx(by_fold["compressed"])

@@ -348,7 +348,7 @@ def test_ctrl_c_compares_the_splits_that_both_networks_have(monkeypatch, tmp_pat
         done.append(len(fits))
         return fits
 
-    monkeypatch.setattr("graphnn.evaluate.compare.fit_all", interrupted)
+    monkeypatch.setattr("graphnn.evaluate.runs.fit_all", interrupted)
     part = compare(FULL, COMPRESSED, x, y, folds=3)
     assert done == [6]
     assert part.is_partial

@@ -62,7 +62,7 @@ def test_regression_by_hand():
     ("truth", "prediction", "undefined"),
     [
         ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], {"spearman", "r2"}),
-        ([1.0, 2.0, 3.0], [5.0, 5.0, 5.0], {"spearman"}),
+        ([1.0, 2.0, 3.0], [5.0, 5.0, 5.0], set()),
         ([1.0], [2.0], {"spearman", "r2"}),
     ],
 )
@@ -70,6 +70,11 @@ def test_what_is_not_defined_is_none(truth, prediction, undefined):
     found = measure("regression", np.array(truth), np.array(prediction))
     assert {name for name, value in found.items() if value is None} == undefined
     assert all(np.isfinite(value) for value in found.values() if value is not None)
+
+
+def test_one_prediction_for_all_ranks_nothing():
+    """As for the ROC-AUC: a fold in which a model fails counts."""
+    assert measure("regression", np.array([1.0, 2.0, 3.0]), np.full(3, 5.0))["spearman"] == 0.0
 
 
 def test_values_are_plain_floats():

@@ -216,7 +216,11 @@ def test_classes_by_name():
 
 def test_both_networks_come_of_a_prior_network():
     adata, graph = small(), PriorGraph.from_sif_tuples(PRIOR)
-    comparison = tl.compare(adata, graph=graph, outputs=["y"], label="label", folds=3, training=TRAINING)
+    how = {"label": "label", "folds": 3, "training": TRAINING}
+    with pytest.raises(OptionError, match="name them"):
+        tl.compare(adata, graph=graph, outputs=["y"], **how)
+    comparison = tl.compare(adata, graph=graph, inputs=[*INPUTS, "absent"], outputs=["y"], **how)
+    assert "1 inputs of the network have no column in the cells: 'absent'" in comparison.notes[0]
     pruned = graph.prune(INPUTS, ["y"])
     for name, objective in (("full", "shortest_paths"), ("compressed", "min_edges")):
         expected = extract_dag(pruned, INPUTS, ["y"], objective=objective)
@@ -241,7 +245,7 @@ def test_inputs_with_a_suffix_or_by_name():
 
 def test_extraction_has_options_of_its_own():
     adata, graph = small(), PriorGraph.from_sif_tuples(PRIOR)
-    how = {"folds": 2, "training": TRAINING, "extraction": {"forced_nodes": ["k"]}}
+    how = {"folds": 2, "training": TRAINING, "inputs": INPUTS, "extraction": {"forced_nodes": ["k"]}}
     comparison = tl.compare(adata, graph=graph, outputs=["y"], label="label", **how)
     assert "k" in comparison.networks["compressed"].hidden
 
@@ -369,7 +373,7 @@ def test_blood_cells_of_scanpy(tmp_path):
     edges = [(gene, 1, program) for program, genes in programs.items() for gene in genes]
     edges += [("LYZ", 1, "phagocytosis"), ("myeloid", 1, "monocyte"), ("lymphoid", -1, "monocyte")]
     graph = PriorGraph.from_sif_tuples([*edges, ("phagocytosis", 1, "myeloid")])
-    how = {"folds": 3, "training": TRAINING}
+    how = {"folds": 3, "training": TRAINING, "inputs": [gene for genes in programs.values() for gene in genes]}
     comparison = tl.compare(adata, graph=graph, outputs=["monocyte"], label="monocyte", **how)
     summary = comparison.summary().set_index("metric")
     assert summary.loc["roc_auc", "compressed"] > 0.8

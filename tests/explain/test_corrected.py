@@ -17,39 +17,52 @@ from tests.explain.test_stability import table
 COLUMNS = ["network", "output", "node", "observed", "control", "ratio", "log2_ratio", "p", "q"]
 
 
-def drawn(rng: np.random.Generator, n_fits: int, n_nodes: int, *, topology) -> np.ndarray:
-    """Skewed scores that follow the topology, of fits that are sure to different degrees."""
-    sure = rng.gamma(2.0, size=(n_fits, 1))
-    return sure * topology * rng.lognormal(sigma=0.5, size=(n_fits, n_nodes))
+def drawn(rng: np.random.Generator, n_sets: int, n_fits: int, *, topology, own=0.4) -> np.ndarray:
+    """Skewed scores that follow the topology: what is common to the fits of a data set, and what is not.
+
+    Shape (n_sets * n_fits, n_nodes), fits of one data set side by side.
+    """
+    n_nodes = len(topology)
+    common = np.repeat(rng.lognormal(sigma=own, size=(n_sets, n_nodes)), n_fits, axis=0)
+    sure = rng.gamma(2.0, size=(n_sets * n_fits, 1))
+    return sure * topology * common * rng.lognormal(sigma=0.2, size=common.shape)
 
 
-@pytest.mark.parametrize(("n_fits", "coarse"), [((6, 7), 0.06), ((20, 25), 0.01)])
-def test_without_a_difference_p_values_are_uniform(n_fits, coarse):
-    """With few fits p takes few values, and each level is kept with some to spare."""
+def by_set(scores: np.ndarray, n_fits: int) -> pd.DataFrame:
+    """As a table, with a column that tells data sets apart."""
+    frames = [table(scores[at : at + n_fits]).assign(draw=at) for at in range(0, len(scores), n_fits)]
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.parametrize("n_sets", [4, 10])
+def test_without_a_difference_p_values_are_uniform(n_sets):
+    """The observed data are one more draw; 25 fits of it are no 25 replicates."""
     rng = np.random.default_rng(0)
-    topology = rng.gamma(0.5, size=400) + 0.01
-    found = []
-    for _ in range(5):
-        observed, control = (table(drawn(rng, count, 400, topology=topology)) for count in n_fits)
-        found.append(control_importance(observed, control))
+    topology = rng.gamma(2.0, size=400) + 0.1
+    found, naive = [], []
+    for _ in range(6):
+        observed, control = drawn(rng, 1, 25, topology=topology), drawn(rng, n_sets, 5, topology=topology)
+        found.append(control_importance(table(observed), by_set(control, 5)))
+        shares = [scores / scores.mean(axis=1, keepdims=True) for scores in (observed, control)]
+        naive.append(stats.mannwhitneyu(*shares, axis=0).pvalue)
     p = np.concatenate([frame["p"].to_numpy() for frame in found])
     for level in (0.05, 0.1, 0.25, 0.5):
-        chance = 4 * np.sqrt(level * (1 - level) / len(p))
-        assert level - chance - coarse <= (p <= level).mean() <= level + chance
-    # the first control puts no vertex among the findings, though topology ranks them by a factor of hundreds
-    assert sum((frame["q"] < 0.05).sum() for frame in found) <= 2
-    assert found[0]["observed"].max() / found[0]["observed"].min() > 100
+        assert abs((p <= level).mean() - level) <= 4 * np.sqrt(level * (1 - level) / len(p)) + 0.01
+    assert sum((frame["q"] < 0.05).sum() for frame in found) <= 3
+    assert (np.concatenate(naive) <= 0.05).mean() > 0.2  # what counting fits as replicates would claim
+    assert found[0]["observed"].max() / found[0]["observed"].min() > 10
 
 
 def test_a_planted_vertex_is_found_where_topology_ranks_others_higher():
     rng = np.random.default_rng(1)
     topology = np.linspace(0.1, 5.0, 60)
-    observed, control = (drawn(rng, 15, 60, topology=topology) for _ in range(2))
-    observed[:, 4] *= 4
-    found = control_importance(table(observed), table(control))
+    observed = drawn(rng, 1, 15, topology=topology, own=0.2)
+    control = drawn(rng, 10, 5, topology=topology, own=0.2)
+    observed[:, 4] *= 5
+    found = control_importance(table(observed), by_set(control, 5))
     first = found.iloc[0]
     assert first["node"] == "n004"
-    assert first["q"] < 1e-3
+    assert first["q"] < 0.01
     assert first["ratio"] > 3
     assert first["log2_ratio"] == pytest.approx(np.log2(first["ratio"]))
     assert (found["q"] < 0.05).sum() == 1
@@ -59,18 +72,22 @@ def test_a_planted_vertex_is_found_where_topology_ranks_others_higher():
 
 def test_by_hand():
     observed = np.array([[1.0, 3.0], [4.0, 4.0], [1.0, 7.0]])
-    control = np.array([[2.0, 2.0], [30.0, 10.0]])
-    found = control_importance(table(observed, nodes=["a", "b"]), table(control, nodes=["a", "b"]))
+    control = np.array([[2.0, 2.0], [30.0, 10.0], [1.0, 3.0], [3.0, 1.0], [1.0, 9.0], [2.0, 3.0]])
+    ours = table(observed, nodes=["a", "b"])
+    theirs = pd.concat([table(control[at : at + 2], nodes=["a", "b"]).assign(draw=at) for at in (0, 2, 4)])
+    found = control_importance(ours, theirs)
     assert found.columns.tolist() == COLUMNS
     rows = found.set_index("node")
-    shares = np.array([[0.5, 1.5], [1.0, 1.0], [0.25, 1.75]]), np.array([[1.0, 1.0], [1.5, 0.5]])
+    shares = [scores / scores.mean(axis=1, keepdims=True) for scores in (observed, control)]
     for column, node in enumerate("ab"):
         row = rows.loc[node]
-        seen, expected = shares[0][:, column], shares[1][:, column]
-        assert row["observed"] == pytest.approx(seen.mean())
-        assert row["control"] == pytest.approx(expected.mean())
-        assert row["ratio"] == pytest.approx(seen.mean() / expected.mean())
-        assert row["p"] == pytest.approx(stats.mannwhitneyu(seen, expected).pvalue)
+        seen, draws = shares[0][:, column].mean(), shares[1][:, column].reshape(3, 2).mean(axis=1)
+        assert row["observed"] == pytest.approx(seen)
+        assert row["control"] == pytest.approx(draws.mean())
+        assert row["ratio"] == pytest.approx(seen / draws.mean())
+        logs = np.log(draws + 0.01)
+        low, high = stats.t.interval(1 - row["p"], 2, logs.mean(), logs.std(ddof=1) * np.sqrt(4 / 3))
+        assert min(abs(np.log(seen + 0.01) - end) for end in (low, high)) < 1e-9  # on the edge of the interval
     assert rows["q"].tolist() == pytest.approx(stats.false_discovery_control(rows["p"]).tolist())
 
 
@@ -83,21 +100,24 @@ def test_the_scale_of_a_fit_and_the_order_of_rows_say_nothing():
     pd.testing.assert_frame_equal(found, again)
 
 
-def test_zeros_constants_and_few_replicates():
+def test_zeros_constants_and_few_draws():
     observed = np.array([[0.0, 1.0, 2.0, 1.0], [0.0, 2.0, 1.0, 1.0], [0.0, 1.5, 1.5, 1.0]])
-    control = np.array([[0.0, 0.0, 3.0, 1.0], [0.0, 0.0, 3.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    control = np.array([[0.0, 0.0, 3.0, 1.0]] * 3 + [[0.0, 0.0, 0.0, 0.0]])
     nodes = ["never", "gained", "other", "same"]
-    rows = control_importance(table(observed, nodes=nodes), table(control, nodes=nodes)).set_index("node")
+    ours, theirs = table(observed, nodes=nodes), table(control, nodes=nodes)
+    theirs["draw"] = theirs["fold"]
+    rows = control_importance(ours, theirs).set_index("node")
     assert np.isnan(rows.loc["never", "ratio"])
     assert rows.loc["never", "p"] == 1.0
     assert rows.loc["gained", "ratio"] == rows.loc["gained", "log2_ratio"] == np.inf
-    assert rows.loc["same", "p"] == 1.0  # a share of 1 in each fit; the fit without any score was left out
-    alone = control_importance(table(observed[:1], nodes=nodes), table(control, nodes=nodes))
-    assert alone[["p", "q"]].isna().all(axis=None)
-    assert alone["ratio"].notna().any()
-    nothing = control_importance(table(np.zeros((3, 4)), nodes=nodes), table(control, nodes=nodes))
+    assert np.isnan(rows.loc["gained", "p"])  # no spread to compare with
+    assert rows.loc["same", "p"] == 1.0  # a share of 1 in each fit; the draw without any score was left out
+    few = control_importance(ours, theirs[theirs["draw"] < 2])
+    assert few[["p", "q"]].isna().all(axis=None)
+    assert few["ratio"].notna().any()
+    nothing = control_importance(table(np.zeros((3, 4)), nodes=nodes), theirs)
     assert nothing[["observed", "p", "q"]].isna().all(axis=None)
-    assert len(control_importance(table(observed).iloc[:0], table(control).iloc[:0])) == 0
+    assert len(control_importance(ours.iloc[:0], theirs.iloc[:0])) == 0
 
 
 def test_several_networks_and_outputs_stay_apart_and_in_order():
@@ -111,14 +131,16 @@ def test_several_networks_and_outputs_stay_apart_and_in_order():
     assert found.index.tolist() == list(range(16))
 
 
-def test_draws_are_replicates():
+def test_draws_are_told_apart_by_their_column_or_by_the_seed():
     rng = np.random.default_rng(4)
-    scores = rng.gamma(1.0, size=(4, 5))
-    draws = pd.concat([table(scores[:2]).assign(draw=1), table(scores[2:]).assign(draw=2)])
+    scores = rng.gamma(1.0, size=(6, 5))
+    draws = [table(scores[at : at + 2]) for at in (0, 2, 4)]
     observed = table(rng.gamma(1.0, size=(3, 5)))
-    pd.testing.assert_frame_equal(control_importance(observed, draws), control_importance(observed, table(scores)))
+    by_draw = pd.concat([frame.assign(draw=at) for at, frame in enumerate(draws)])
+    by_seed = pd.concat([frame.assign(seed=at) for at, frame in enumerate(draws)])
+    pd.testing.assert_frame_equal(control_importance(observed, by_draw), control_importance(observed, by_seed))
     with pytest.raises(DataError, match="draw"):
-        control_importance(observed, draws.drop(columns="draw"))
+        control_importance(observed, by_draw.drop(columns="draw"))
 
 
 def test_tables_that_do_not_fit_are_refused():
@@ -138,7 +160,7 @@ def test_from_cells_to_ratios():
     found = comparison()
     (x, y), (full, compressed) = cells(), networks()
     values = pd.DataFrame(control_cells(y, x.shape[1], seed=0), index=x.index, columns=x.columns)
-    control = compare(full, compressed, values, y, folds=3, seed=4, training=TRAINING)
+    control = compare(full, compressed, values, y, folds=3, seeds=3, seed=4, training=TRAINING)
     frame = control_importance(found.importance(), control.importance())
     assert frame.columns.tolist() == COLUMNS
     assert frame["network"].drop_duplicates().tolist() == ["full", "compressed"]

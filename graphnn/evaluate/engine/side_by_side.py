@@ -11,20 +11,42 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Protocol
 
 from graphnn.evaluate.engine.fit import Epoch, Fit
-from graphnn.evaluate.engine.place import places
-from graphnn.evaluate.engine.trainer import Trainer
+from graphnn.evaluate.engine.place import Place, places
 from graphnn.evaluate.splits import Split
 
 REPLICATES_BYTES = 4 * 2**30  # what replicates side by side may hold beside what they share
+
+
+class Fitter(Protocol):
+    """What trains replicates: a `Trainer`, or something beside it."""
+
+    @property
+    def engine(self) -> str:
+        """What it trains on."""
+
+    @property
+    def replicate_bytes(self) -> int:
+        """What a replicate holds of its own while it trains, about."""
+
+    def fit(
+        self,
+        split: Split,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        *,
+        place: Place | None = None,
+        stop: threading.Event | None = None,
+    ) -> Fit:
+        """Train one replicate; see `Trainer.fit`."""
 
 
 @dataclass(frozen=True)
 class Job:
     """A replicate to train: of which trainer, on which split, and what is called after each epoch."""
 
-    trainer: Trainer
+    trainer: Fitter
     split: Split
     on_epoch: Callable[[Epoch], None] | None = None
 
