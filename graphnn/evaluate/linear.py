@@ -198,7 +198,7 @@ def _spread(called: Called, seen: IntVector, n_classes: int) -> Called:
     """Probabilities in a column for every class, those that nobody trained on too."""
     found = np.zeros((len(called), n_classes))
     found[:, seen] = called
-    return found
+    return found / found.sum(axis=1, keepdims=True)  # float32 adds up to nearly 1
 
 
 def _weights(model: Any, seen: IntVector, n_columns: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from functools import cache
 
 import numpy as np
@@ -510,6 +511,13 @@ def test_the_elastic_net_sees_dense_and_sparse_cells_alike_and_does_as_well_as_i
         for c in (0.001, 0.01, 0.1, 1.0)
     )  # fmt: skip
     assert roc_auc_score(y[split.test], fits[0].prediction[:, 0]) > best - 0.03
+
+
+def test_nothing_is_said_to_the_user_behind_our_back() -> None:
+    x, y = cells(90)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compare(FULL, COMPRESSED, x, y, folds=2, training=TRAINING, controls=["elastic-net"])
 
 
 def test_two_classes_with_two_outputs() -> None:

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from graphnn.data.demo import demo_inputs, demo_network
 from graphnn.errors import DataError, MismatchError, OptionError
 from graphnn.evaluate.compare import compare
 from graphnn.evaluate.control_inputs import control_cells
 from graphnn.explain.corrected import control_importance
+from graphnn.extract.extract import extract_dag
 from tests.evaluate.small import TRAINING, cells, comparison, networks
 from tests.explain.test_stability import table
 
@@ -225,3 +227,23 @@ def test_labels_that_say_nothing_are_refused(labels):
 def test_options_of_control_inputs(option):
     with pytest.raises(OptionError, match=next(iter(option))):
         control_cells([0, 1], **{"n_inputs": 3, "seed": 0, **option})
+
+
+@pytest.mark.slow
+def test_real_fits_of_control_inputs_are_no_findings():
+    """The whole way: cells that are themselves control inputs, two repeats of five folds, against eight draws."""
+    pruned = demo_network().prune(demo_inputs(), ["TCR"])
+    full = extract_dag(pruned, demo_inputs(), ["TCR"], objective="shortest_paths")
+    minimal = extract_dag(pruned, demo_inputs(), ["TCR"])
+    p, n_findings = [], 0
+    for seed in range(10):
+        barcodes = [f"c{number}" for number in range(200)]
+        y = pd.Series(np.random.default_rng(seed).permutation(np.arange(200) % 2), index=barcodes)
+        values = control_cells(y, len(full.inputs), seed=1000 + seed)
+        x = pd.DataFrame(values, columns=list(full.inputs), index=barcodes)
+        found = compare(full, minimal, x, y, folds=5, seeds=2, seed=seed, controls=["control-inputs"], draws=8)
+        table_ = found.corrected_importance()
+        p += table_["p"].tolist()
+        n_findings += int((table_["q"] < 0.05).any())
+    assert 0.01 < np.mean(np.array(p) <= 0.05) < 0.09
+    assert n_findings <= 2
