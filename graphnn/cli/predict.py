@@ -48,6 +48,8 @@ def predict(
     duplicates = bundle.preprocessing.duplicates if bundle.preprocessing else "max"
     table = read_cells(cells, layer=layer, genome=genome, duplicates=duplicates)
     screen.print(f"Read {cells.name}: {table.n_cells:,} cells, {table.n_genes:,} genes.")
+    if bundle.training is None:
+        screen.print("The bundle does not say that it was trained: after `compile` alone its weights are random.")
     reading = read_as(bundle, table, missing=missing, normalize=normalize)
     screen.print(reading.note)
     if reading.missing:

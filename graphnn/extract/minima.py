@@ -160,7 +160,7 @@ def necessary_vertices(
 
 
 def _checked(networks: Any) -> list[Dag]:
-    dags = list(networks)
+    dags = [] if isinstance(networks, Dag) else list(networks)
     if not dags or not all(isinstance(dag, Dag) for dag in dags):
         raise OptionError("networks", "none" if not dags else "other things", "networks of extract_alternatives")
     if len({dag.fingerprint for dag in dags}) < len(dags):

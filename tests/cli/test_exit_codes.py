@@ -149,7 +149,7 @@ def test_a_misspelt_choice_never_becomes_the_default(folder, option, value, choi
     ],
 )
 def test_2_for_a_value_out_of_range_before_anything_is_trained(folder, monkeypatch, option, value):
-    monkeypatch.setattr("graphnn.evaluate.compare.Trainer", None)
+    monkeypatch.setattr("graphnn.evaluate.entrants.Trainer", None)
     before = contents(folder)
     result = run(*COMPARE, "--out", "rep", option, value)
     assert (result.code, result.stdout) == (2, "")

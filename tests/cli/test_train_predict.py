@@ -345,7 +345,9 @@ def test_a_bundle_without_training_predicts_by_the_names_of_inputs(place):
     refused = run("predict", "fresh.gnn", "--cells", "cells.csv")
     assert refused.code == 1
     frame.rename(columns=lambda name: f"{name}_gene").to_csv("named.csv")
-    assert len(table(succeed("predict", "fresh.gnn", "--cells", "named.csv").stdout)) == 24
+    predicted = succeed("predict", "fresh.gnn", "--cells", "named.csv")
+    assert len(table(predicted.stdout)) == 24
+    assert "weights are random" in predicted.stderr
     short = run("predict", "fresh.gnn", "--cells", "named.csv", "--missing", "mean")
     assert short.code == 0, "nothing is missing"
 
