@@ -5,7 +5,7 @@ May import everything below the command line. What is written can be saved with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -18,7 +18,6 @@ from graphnn.data.labels import labels_from_anndata
 from graphnn.errors import DataError, OptionError, did_you_mean, quoted
 from graphnn.evaluate.compare import Comparison
 from graphnn.evaluate.compare import compare as compare_networks
-from graphnn.explain.activities import node_activities
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
 from graphnn.graph.prior import PriorGraph, as_names
@@ -127,7 +126,7 @@ def compare(
     outputs = outputs if outputs is None else as_names(outputs, role="outputs")
     if not overwrite:
         _refuse_results(adata, key_added, outputs=getattr(full, "outputs", outputs))
-    asked = None
+    notes: tuple[str, ...] = ()
     if graph is None:
         full, compressed = _two_networks(full, compressed, inputs=inputs, outputs=outputs, extraction=extraction)
     else:
@@ -135,17 +134,15 @@ def compare(
             raise OptionError("graph", "given with networks", "absent where networks are given", do="give one of both")
         inputs = inputs if inputs is None else as_names(inputs, role="inputs")
         asked = _Question(graph, inputs, outputs, input_suffix, layer, dict(extraction or {}))
-        full, compressed = asked.networks(adata, seed=options.get("seed", 0))
+        pruned, full, compressed, notes = asked.networks(adata, seed=options.get("seed", 0))
+        options = {"prior": pruned, **options}
     y = label
     if names is not None:
         y = names[0] if len(names) == 1 else labels_from_anndata(adata, names, outputs=full.outputs)
-    if asked is not None:
-        options = {"prior": asked.pruned(adata), **options}
     comparison = compare_networks(
         full, compressed, adata, y, input_suffix=input_suffix, layer=layer, groups=groups, **options
     )
-    if asked is not None:
-        comparison = replace(comparison, notes=(*asked.notes(adata), *comparison.notes))
+    comparison = replace(comparison, notes=(*notes, *comparison.notes))
     params = {"label": names or None, "layer": layer, "groups": groups, "input_suffix": input_suffix}
     results = _results(adata, comparison, key_added, params)
     target = adata.copy() if copy else adata
@@ -167,46 +164,33 @@ class _Question:
     layer: str | None
     extraction: Mapping[str, Any]
 
-    def networks(self, adata: AnnData, *, seed: int) -> tuple[Dag, Dag]:
-        """The full and the compressed network of what is measured."""
+    def networks(self, adata: AnnData, *, seed: int) -> tuple[PriorGraph, Dag, Dag, tuple[str, ...]]:
+        """The pruned prior network, both networks of what is measured, and a note on inputs that are not."""
         if not isinstance(self.graph, PriorGraph):
             raise OptionError("graph", type(self.graph).__name__, "a PriorGraph", do="read it with graphnn.read_sif")
         if self.outputs is None:
             raise OptionError("outputs", None, "names of vertices of the prior network", do="write outputs=['TCR']")
-        outputs, pruned = self.outputs, self.pruned(adata)
-        measured = self._measured(Cells.from_anndata(adata, layer=self.layer), set(outputs))
+        outputs, wanted = self.outputs, self._wanted(set(self.outputs))
+        measured = self._measured(Cells.from_anndata(adata, layer=self.layer), wanted)
+        pruned = self.graph.prune(measured, outputs)
         options = {"objective": "min_edges", "seed": seed, **self.extraction}
         full = extract_dag(pruned, measured, outputs, objective="shortest_paths", seed=seed)
         compressed = extract_dag(pruned, measured, outputs, **options)
         if compressed.proof.details.get("interrupted"):
             raise KeyboardInterrupt  # half a search is no basis for a comparison
-        return full, compressed
-
-    def pruned(self, adata: AnnData) -> PriorGraph:
-        """The prior network on the ways from what is measured to the outputs."""
-        outputs = self.outputs or ()
-        measured = self._measured(Cells.from_anndata(adata, layer=self.layer), set(outputs))
-        return self.graph.prune(measured, outputs)
-
-    def notes(self, adata: AnnData) -> tuple[str, ...]:
-        """Inputs that have no column."""
-        outputs = set(self.outputs or ())
-        measured = set(self._measured(Cells.from_anndata(adata, layer=self.layer), outputs))
-        lost = [name for name in self._wanted(outputs) if name not in measured]
-        if not lost:
-            return ()
-        return (f"{len(lost):,} inputs of the network have no column in the cells: {quoted(lost)}.",)
+        lost = sorted({*wanted} - {*measured})
+        notes = (f"{len(lost):,} inputs of the network have no column in the cells: {quoted(lost)}.",) if lost else ()
+        return pruned, full, compressed, notes
 
     def _wanted(self, outputs: set[str]) -> tuple[str, ...]:
         if self.inputs is not None:
-            return as_names(self.inputs, role="inputs")
+            return tuple(self.inputs)
         if not self.suffix:
             do = "name them, or give input_suffix if inputs have an ending of their own"
             raise OptionError("inputs", None, "names of measured vertices where they have no suffix", do=do)
         return tuple(name for name in self.graph.nodes if name.endswith(self.suffix) and name not in outputs)
 
-    def _measured(self, cells: Cells, outputs: set[str]) -> list[str]:
-        wanted = self._wanted(outputs)
+    def _measured(self, cells: Cells, wanted: tuple[str, ...]) -> list[str]:
         found = list(cells.columns_of(wanted, suffix=self.suffix))
         if not found:
             raise DataError(
@@ -269,7 +253,7 @@ def _results(adata: AnnData, comparison: Comparison, key: str, params: Mapping[s
             name = f"{key}_{network}" + (f"_{columns[output]}" if len(columns) > 1 else "")
             obs[name] = np.full(adata.n_obs, np.nan)
             obs[name][rows] = predicted[output].to_numpy()
-        active = _activities(comparison, network)
+        active = comparison.activities(network).reindex(list(comparison.cells.barcodes))
         columns = _storable(list(active.columns))
         nodes += [(network, node, columns[node]) for node in active.columns]
         values = np.full((adata.n_obs, active.shape[1]), np.nan, dtype=np.float32)
@@ -296,26 +280,12 @@ def _results(adata: AnnData, comparison: Comparison, key: str, params: Mapping[s
 def _predictions(comparison: Comparison, network: str) -> pd.DataFrame:
     """Mean reported prediction of each cell, columns the outputs; NaN for cells that no split reports."""
     outputs = list(comparison.outputs)
-    parts = [(fit.split.test, pd.DataFrame(fit.prediction, columns=outputs)) for fit in comparison.fits[network]]
-    return _means(comparison, parts, outputs)
-
-
-def _activities(comparison: Comparison, network: str) -> pd.DataFrame:
-    """Mean activity of each hidden vertex in each cell, in the fits that report the cell."""
-    parts = [(fit.split.test, node_activities(comparison, network, fit)) for fit in comparison.fits[network]]
-    return _means(comparison, parts, sorted(comparison.networks[network].hidden))
-
-
-def _means(
-    comparison: Comparison, parts: Sequence[tuple[npt.NDArray[np.int64], pd.DataFrame]], columns: list[str]
-) -> pd.DataFrame:
-    total = np.zeros((comparison.cells.n_cells, len(columns)))
-    count = np.zeros(comparison.cells.n_cells)
-    for rows, frame in parts:
-        total[rows] += frame[columns].to_numpy(dtype=np.float64)
-        count[rows] += 1
-    mean = np.divide(total, count[:, None], out=np.full_like(total, np.nan), where=count[:, None] > 0)
-    return pd.DataFrame(mean, columns=columns)
+    total, count = np.zeros((comparison.cells.n_cells, len(outputs))), np.zeros((comparison.cells.n_cells, 1))
+    for fit in comparison.fits[network]:
+        total[fit.split.test] += fit.prediction
+        count[fit.split.test] += 1
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return pd.DataFrame(mean, columns=outputs)
 
 
 def _storable(names: list[str]) -> dict[str, str]:

@@ -47,7 +47,7 @@ def read_cells_and_labels(
 
     For "multiclass" one column holds names of classes, several hold 0 and 1.
     """
-    from graphnn.data.labels import labels_from_anndata, read_classes, read_labels
+    from graphnn.data.labels import classes_from_anndata, labels_from_anndata, read_classes, read_labels
     from graphnn.data.read import read_cells
 
     if labels is not None:
@@ -60,9 +60,8 @@ def read_cells_and_labels(
     table = read_cells(path, **how)  # type: ignore[arg-type]
     adata = anndata.read_h5ad(path, backed="r")
     try:
-        if task == "multiclass" and label in adata.obs.columns:
-            classes = adata.obs[label]
-            return table, classes[classes.notna()].astype(str)
+        if task == "multiclass" and label is not None and label in adata.obs.columns:
+            return table, classes_from_anndata(adata, label)
         return table, labels_from_anndata(adata, label or "", outputs=outputs)
     finally:
         adata.file.close()

@@ -18,6 +18,7 @@ from graphnn.errors import DataError, OptionError, quoted
 from graphnn.evaluate.compare import Comparison, compare
 from graphnn.evaluate.options import TrainingOptions, check_task
 from graphnn.evaluate.prepare import labelled_cells
+from graphnn.evaluate.runs import undisturbed
 from graphnn.extract.dag import Dag
 from graphnn.extract.extract import extract_dag
 from graphnn.graph.files import check_output, write_together
@@ -177,10 +178,7 @@ def write_results(
     comparison: Comparison, networks: Mapping[str, Dag], folder: Path, context: Context, *, force: bool
 ) -> dict[str, Any]:
     """Write both networks and the report into a folder, all at the end; gives the payload."""
-    try:
-        payload = make_payload(comparison, context)
-    except KeyboardInterrupt:  # everything is trained: one Ctrl-C does not throw that away
-        payload = make_payload(comparison, context)
+    payload = undisturbed(lambda: make_payload(comparison, context))
     contents = {
         "full.json": networks["full"].to_json().encode(),
         "compressed.json": networks["compressed"].to_json().encode(),

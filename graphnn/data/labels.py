@@ -131,6 +131,17 @@ def labels_from_anndata(adata: AnnData, column: str | Sequence[str], *, outputs:
     return _as_numbers(_for_outputs(frame, wanted))
 
 
+def classes_from_anndata(adata: AnnData, column: str) -> pd.Series:
+    """Class names from a column of `adata.obs`, indexed by barcode; cells without one, as obs marks them, are left out.
+
+    Args:
+        adata: The cells.
+        column: Name of a column that is there.
+    """
+    classes = adata.obs[column].set_axis(_index(barcode_names(adata.obs_names)), axis="index")
+    return classes[classes.notna()]
+
+
 def match_labels(
     cells: Cells, y: pd.DataFrame | pd.Series | np.ndarray | Sequence[Any], *, outputs: Sequence[str]
 ) -> LabelledCells:

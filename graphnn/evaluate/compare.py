@@ -21,7 +21,7 @@ from graphnn.evaluate.entrants import preference_scores
 from graphnn.evaluate.metrics import measure_all
 from graphnn.evaluate.options import CONTROLS, TrainingOptions, check_controls, check_task, check_whole
 from graphnn.evaluate.prepare import group_numbers, input_columns, labelled_cells, notes_on_data
-from graphnn.evaluate.runs import Results, Training, TrainingProgress
+from graphnn.evaluate.runs import Results, Training, TrainingProgress, undisturbed
 from graphnn.evaluate.splits import Split, make_splits, strata_of
 from graphnn.extract.dag import Dag
 from graphnn.graph.prior import PriorGraph
@@ -160,7 +160,7 @@ def compare(
         options=options,
         fits=found.fits,
         engines=found.engines,
-        scores=_undisturbed(lambda: _score(found, full.outputs, options.task)),
+        scores=undisturbed(lambda: _score(found, full.outputs, options.task)),
         controls=beside,
         lost_controls=found.lost,
         n_groups=None if numbers is None else len(np.unique(numbers)),
@@ -212,14 +212,6 @@ def _check_roles(full: Dag, compressed: Dag) -> None:
             )
 
 
-def _undisturbed(work: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Do what is left once everything is trained; one Ctrl-C does not throw that away."""
-    try:
-        return work()
-    except KeyboardInterrupt:
-        return work()
-
-
 def _score(found: Results, outputs: Sequence[str], task: str) -> pd.DataFrame:
     rows = []
     for name, fits in found.fits.items():
@@ -257,7 +249,7 @@ def _control_notes(found: Results, wanted: Sequence[str], draws: int, *, n_split
         notes.append(f"{control}: not every network is proved to be the best of the minimal ones; a limit came before.")
     if found.unconverged:
         notes.append(f"elastic-net: {found.unconverged:,} of the models that were chosen had not converged.")
-    stiff = [name for name, entry in found.entries.items() if entry.dag is not None and _moved(entry.dag) < LEAST_MOVED]
+    stiff = [name for name, entry in found.entries.items() if entry.moved < LEAST_MOVED]
     if stiff:
         notes.append(
             f"{quoted(stiff)}: fewer than {100 * LEAST_MOVED:.0f} % of the edges could be moved, so they say little."
@@ -268,10 +260,6 @@ def _control_notes(found: Results, wanted: Sequence[str], draws: int, *, n_split
     if found.lost:
         notes.append(f"Stopped by the user: controls that are not, or not wholly, in it: {', '.join(found.lost)}.")
     return tuple(notes)
-
-
-def _moved(dag: Dag) -> float:
-    return float(dag.proof.details.get("moved", 1.0))
 
 
 def _split_notes(matched: LabelledCells, splits: Sequence[Split], folds: int, task: str) -> tuple[str, ...]:

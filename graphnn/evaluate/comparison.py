@@ -148,15 +148,9 @@ class Comparison:
         """
         rows = []
         for output, metric, full, compressed in self._pairs():
-            if not len(full):
-                rows.append((metric, *[np.nan] * 6, output))
-                continue
-            change = corrected_resampled_t(compressed - full, test_to_train=self._test_to_train, confidence=confidence)
-            means = full.mean(), compressed.mean()
-            rows.append((metric, *means, change.mean, change.ci_low, change.ci_high, change.p, output))
+            rows.append((metric, *self._changed(full, compressed, confidence), output))
         columns = ["metric", "full", "compressed", "change", "ci_low", "ci_high", "p", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:7], np.float64))
-        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
+        return self._table(rows, columns, numbers=columns[1:7])
 
     def non_inferiority(self, *, margin: float = 0.01, confidence: float = 0.95) -> pd.DataFrame:
         """Whether the compressed network is shown not to be worse than the full one by `margin` or more.
@@ -189,8 +183,7 @@ class Comparison:
             else:
                 rows.append((metric, margin, np.nan, np.nan, np.nan, False, output))
         columns = ["metric", "margin", "change", "bound", "p", "supported", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:5], np.float64))
-        return frame if len(self.outputs) > 1 else frame.drop(columns="output")
+        return self._table(rows, columns, numbers=columns[1:5])
 
     def contrasts(self, *, reference: str = "compressed", confidence: float = 0.95) -> pd.DataFrame:
         """Every network, and every control that is not drawn, against one network on the same splits.
@@ -216,13 +209,23 @@ class Comparison:
             if name == reference:
                 continue
             for output, metric, base, own in self._pairs(reference, name):
-                row: tuple[Any, ...] = (np.nan,) * 6
-                if len(own):
-                    change = corrected_resampled_t(own - base, test_to_train=self._test_to_train, confidence=confidence)
-                    row = (own.mean(), base.mean(), change.mean, change.ci_low, change.ci_high, change.p)
-                rows.append((name, metric, *row, len(own), output))
+                reference_mean, mean, *change = self._changed(base, own, confidence)
+                rows.append((name, metric, mean, reference_mean, *change, len(own), output))
         columns = ["network", "metric", "mean", "reference", "change", "ci_low", "ci_high", "p", "n_splits", "output"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:8], np.float64))
+        return self._table(rows, columns, numbers=columns[2:8])
+
+    def _changed(
+        self, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], confidence: float
+    ) -> tuple[float | None, ...]:
+        """Both means, the mean change after - before, its interval and p value; NaN where there is no split."""
+        if not len(before):
+            return (np.nan,) * 6
+        change = corrected_resampled_t(after - before, test_to_train=self._test_to_train, confidence=confidence)
+        return before.mean(), after.mean(), change.mean, change.ci_low, change.ci_high, change.p
+
+    def _table(self, rows: Sequence[Any], columns: list[str], *, numbers: Sequence[str]) -> pd.DataFrame:
+        """Rows as a table; the last column, `output`, goes where there is one output only."""
+        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, np.float64))
         return frame if len(self.outputs) > 1 else frame.drop(columns="output")
 
     def means(self, metric: str) -> dict[str, float]:
@@ -278,11 +281,7 @@ class Comparison:
 
     def _is_random(self, control: str) -> bool:
         """Whether draws are such that the compressed network could be one of them."""
-        moved = [
-            made.dag.proof.details.get("moved", 1.0)
-            for made in self.controls.values()
-            if made.control == control and made.dag is not None
-        ]
+        moved = [self.controls[name].moved for name in self.drawn(control)]
         return control != "minima" and float(np.mean(moved)) >= LEAST_MOVED
 
     def confusing_cells(self, *, n: int = 20) -> pd.DataFrame:

@@ -57,6 +57,11 @@ class Control:
         """Its network where that is the same on all splits; else None."""
         return self.dags[0] if len({id(dag) for dag in self.dags}) == 1 else None
 
+    @property
+    def moved(self) -> float:
+        """Share of its edges that the network which it stands in for has not; 1 where nobody has moved any."""
+        return 1.0 if self.dag is None else float(self.dag.proof.details.get("moved", 1.0))
+
     def own_cells(self, n_inputs: int) -> npt.NDArray[np.float32]:
         """Its control inputs, shape (n_cells, n_inputs); drawn anew at every call."""
         if self.cells_seed is None:

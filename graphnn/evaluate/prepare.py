@@ -14,6 +14,7 @@ from graphnn.data.labels import (
     LabelledCells,
     check_binary,
     check_classes,
+    classes_from_anndata,
     labels_from_anndata,
     match_labels,
     one_hot,
@@ -54,8 +55,7 @@ def _as_classes(X: Any, y: Any, cells: Cells, outputs: Sequence[str]) -> Any:
     if isinstance(y, str):
         if not is_anndata(X) or y not in X.obs.columns:
             return y  # refused with the reason where labels are read
-        y = X.obs[y].set_axis(list(barcode_names(X.obs_names)), axis="index")
-        y = y[y.notna()]  # obs marks cells without a label so
+        y = classes_from_anndata(X, y)
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
     if not isinstance(y, pd.DataFrame | pd.Series):

@@ -7,17 +7,20 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sklearn.exceptions import ConvergenceWarning
 
 from graphnn.compiler.options import NetworkOptions
-from graphnn.evaluate.controls import Contender, Control, Ground, contenders
+from graphnn.evaluate.controls import OF_PRIOR, Contender, Control, Ground, contenders
 from graphnn.evaluate.engine import Epoch, Fit, Job, fit_all
 from graphnn.evaluate.engine.able import MOST_VALUES
 from graphnn.evaluate.entrants import AnyTrainer, trainers_of
 from graphnn.evaluate.linear import LinearTrainer
 from graphnn.evaluate.options import TrainingOptions
 from graphnn.evaluate.splits import Split
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -125,15 +128,13 @@ class Training:
     def controls(self, wanted: Sequence[str], found: Results) -> Results:
         """Train controls beside networks that are trained, with the engine that trained these.
 
-        Splits that the networks lack are left out. Ctrl-C ends the training; what is done is kept.
+        Ctrl-C ends the training, of networks or of controls; what is done is kept.
         """
-        used = {(fit.split.seed, fit.split.fold) for fit in found.fits["full"]}
-        whole = len(used) == len(self._ground.splits)
-        engine = "jax" if "jax" in found.engines.values() else next(iter(found.engines.values()))
         result = Results(dict(found.fits), dict(found.entries), dict(found.engines))
-        if not whole:  # the user has stopped it
+        if len(found.fits["full"]) < len(self._ground.splits):  # the user has stopped it
             result.lost = tuple(wanted)
             return result
+        engine = found.engines["full"]
         for at, control in enumerate(wanted):
             try:
                 for group in contenders(control, self._ground):
@@ -162,7 +163,7 @@ class Training:
                 result.fits[entry.name] = tuple(fits)
                 result.entries[entry.name] = entry
                 result.engines[entry.name] = trainers[entry.name].engine
-            if any(not dag.proof.is_optimal for dag in entry.dags if entry.control in ("minima", "label-preferred")):
+            if entry.control in OF_PRIOR and not all(dag.proof.is_optimal for dag in entry.dags):
                 result.unproved = tuple(dict.fromkeys((*result.unproved, entry.control)))
         result.unconverged += sum(t.unconverged for t in trainers.values() if isinstance(t, LinearTrainer))
         return all(fit is not None for fit in done)
@@ -171,6 +172,14 @@ class Training:
         jobs = [Job(trainers[name], split, self._progress.of(name, split)) for name, split in pairs]
         before = self._progress.n_done
         return fit_all(jobs, workers=self._workers, on_done=lambda n_done: self._progress.done(before + n_done))
+
+
+def undisturbed(work: Callable[[], T]) -> T:
+    """Do what is left once everything is trained; one Ctrl-C does not throw that away."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return work()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import pandas as pd
 from graphnn import __version__
 from graphnn.errors import quoted
 from graphnn.evaluate.comparison import MEAN, NETWORKS, Comparison
+from graphnn.evaluate.controls import CONTROL_INPUTS
 from graphnn.explain.importance import METHODS
 from graphnn.extract.dag import Dag
 from graphnn.graph.check import reading
@@ -74,12 +75,8 @@ def make_payload(comparison: Comparison, context: Context | None = None) -> dict
     """
     context = context or Context()
     full, compressed = (comparison.networks[name] for name in NETWORKS)
-    summary = comparison.summary(confidence=CONFIDENCE)
-    if "output" not in summary:
-        summary.insert(0, "output", comparison.outputs[0])
-    shown = comparison.non_inferiority(margin=context.margin, confidence=CONFIDENCE)
-    if "output" not in shown:
-        shown.insert(0, "output", comparison.outputs[0])
+    summary = _with_output(comparison, comparison.summary(confidence=CONFIDENCE))
+    shown = _with_output(comparison, comparison.non_inferiority(margin=context.margin, confidence=CONFIDENCE))
     importance = comparison.importance()
     ranking, stability = _ranking(comparison, importance), comparison.stability(top=TOP)
     payload = {
@@ -120,6 +117,11 @@ CONFUSING = 20  # cells for each output
 MOST_OUTPUTS = 5  # that sentences speak of one by one
 
 
+def _with_output(comparison: Comparison, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the column `output`, which tables of a single output lack."""
+    return table if "output" in table else table.assign(output=comparison.outputs[0])
+
+
 def _without_draws(comparison: Comparison) -> pd.DataFrame:
     """Scores of what is trained on all splits; draws have a table of their own."""
     drawn = [name for name, made in comparison.controls.items() if made.draw]
@@ -128,9 +130,8 @@ def _without_draws(comparison: Comparison) -> pd.DataFrame:
 
 def _controls(comparison: Comparison) -> dict[str, Any]:
     """Sizes of all that was trained, contrasts with the compressed network, and where it falls among random ones."""
-    contrasts, nulls = comparison.contrasts(confidence=CONFIDENCE), comparison.null_tests()
-    if "output" not in contrasts:
-        contrasts["output"] = comparison.outputs[0]
+    contrasts = _with_output(comparison, comparison.contrasts(confidence=CONFIDENCE))
+    nulls = comparison.null_tests()
     draws = comparison.draws()
     minima = comparison.minima_stability(top=TOP) if comparison.drawn("minima") else pd.DataFrame()
     several = len(comparison.outputs) > 1
@@ -146,7 +147,7 @@ def _controls(comparison: Comparison) -> dict[str, Any]:
 
 def _corrected(comparison: Comparison) -> dict[str, Any]:
     """Importance beside that on control inputs, where these were trained on."""
-    if not comparison.drawn("control-inputs"):
+    if not comparison.drawn(CONTROL_INPUTS):
         return {"corrected_importance": [], "corrected_sentences": []}
     found = comparison.corrected_importance()
     return {

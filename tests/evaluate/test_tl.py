@@ -280,7 +280,7 @@ def test_a_failure_at_the_very_end_changes_nothing(monkeypatch):
     def fail(*arguments):
         raise MismatchError("expected nothing")
 
-    monkeypatch.setattr(tl, "node_activities", fail)
+    monkeypatch.setattr("graphnn.explain.activities.node_activities", fail)
     adata = small()
     before = fingerprint(adata)
     with pytest.raises(MismatchError):
